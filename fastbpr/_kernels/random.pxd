@@ -1,0 +1,49 @@
+"""Counter-based random numbers: every draw is a pure function of its stream's key and its position.
+
+A stream is one 64-bit word. Draw number n of stream `key` is mix(key + n * GOLDEN), the SplitMix64 generator
+(Steele, Lea & Flood 2014). Streams are keyed by what is being done (seed, epoch, bucket), never by the thread that
+does it, so results do not depend on the number of threads.
+
+Compatibility guarantee: none across versions; within a version, the same on every platform.
+"""
+from libc.stdint cimport uint32_t, uint64_t
+
+cdef enum:
+    SHUFFLE_STREAM = 1
+    BUCKET_STREAM = 2
+    USER_STREAM = 3
+    CHUNK_STREAM = 4
+
+
+cdef inline uint64_t mix(uint64_t word) noexcept nogil:
+    """SplitMix64's finaliser: a bijection of 64-bit words that scatters neighbours."""
+    word = (word ^ (word >> 30)) * <uint64_t>0xBF58476D1CE4E5B9
+    word = (word ^ (word >> 27)) * <uint64_t>0x94D049BB133111EB
+    return word ^ (word >> 31)
+
+
+cdef inline uint64_t stream(uint64_t key, uint64_t purpose, uint64_t index) noexcept nogil:
+    """Start of the stream that `key` (of an epoch) gives to part `index` of one purpose."""
+    return mix(mix(key + purpose * <uint64_t>0x9E3779B97F4A7C15) + index * <uint64_t>0xD1342543DE82EF95)
+
+
+cdef inline uint64_t draw_word(uint64_t* state) noexcept nogil:
+    """64 uniform bits; advances the stream by one."""
+    state[0] += <uint64_t>0x9E3779B97F4A7C15
+    return mix(state[0])
+
+
+cdef inline uint32_t draw_below(uint64_t* state, uint32_t bound) noexcept nogil:
+    """Uniform integer in 0 .. bound - 1, bound >= 1, exactly (Lemire 2019: no division but in the rare redraw)."""
+    cdef uint64_t product = (draw_word(state) >> 32) * bound
+    cdef uint32_t threshold
+    if <uint32_t>product < bound:
+        threshold = (0 - bound) % bound
+        while <uint32_t>product < threshold:
+            product = (draw_word(state) >> 32) * bound
+    return <uint32_t>(product >> 32)
+
+
+cdef inline uint64_t draw_below_large(uint64_t* state, uint64_t bound) noexcept nogil:
+    """Uniform integer in 0 .. bound - 1 for any bound below 2**40; its bias, bound / 2**53, cannot be seen."""
+    return <uint64_t>(<double>(draw_word(state) >> 11) * (1.0 / 9007199254740992.0) * <double>bound)

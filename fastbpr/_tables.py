@@ -1,0 +1,49 @@
+"""The factor tables in the memory layout that the training kernels want."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+LANES = 16  # floats per 64-byte cache line; must equal LANES of the kernels
+
+
+class Tables(NamedTuple):
+    """Padded, 64-byte aligned rows; `training.pyx` describes the layout."""
+
+    users: np.ndarray  # (n_users, width)
+    items: np.ndarray  # (n_items, width), and a cache line for the bias where there is one
+    factors: int
+    item_bias: bool
+
+    def unpack(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return (user_factors, item_factors, item_biases) as compact arrays; biases are zeros if there are none."""
+        width = self.users.shape[1]
+        biases = self.items[:, width] if self.item_bias else np.zeros(len(self.items), dtype=np.float32)
+        return (
+            np.ascontiguousarray(self.users[:, : self.factors]),
+            np.ascontiguousarray(self.items[:, : self.factors]),
+            np.ascontiguousarray(biases),
+        )
+
+
+def pack(user_factors: np.ndarray, item_factors: np.ndarray, item_biases: np.ndarray | None) -> Tables:
+    """Copy compact arrays into tables; without biases, if `item_biases` is None."""
+    factors = user_factors.shape[1]
+    width = -(-factors // LANES) * LANES
+    item_bias = item_biases is not None
+    users = aligned_zeros(len(user_factors), width)
+    items = aligned_zeros(len(item_factors), width + LANES * item_bias)
+    users[:, :factors] = user_factors
+    items[:, :factors] = item_factors
+    if item_bias:
+        items[:, width] = item_biases
+    return Tables(users, items, factors, item_bias)
+
+
+def aligned_zeros(n_rows: int, stride: int) -> np.ndarray:
+    """Zeros of float32, shape (n_rows, stride), that start on a cache line."""
+    raw = np.zeros(n_rows * stride + LANES, dtype=np.float32)
+    skip = -raw.ctypes.data % 64 // 4
+    return raw[skip : skip + n_rows * stride].reshape(n_rows, stride)

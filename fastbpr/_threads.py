@@ -1,0 +1,75 @@
+"""How many threads a call uses."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+from fastbpr._kernels import build_info
+from fastbpr._validation import check_integer
+
+_in_forked_child = False
+
+
+def _after_fork() -> None:
+    # OpenMP's thread pool does not survive a fork: using it in the child would wait for ever.
+    global _in_forked_child
+    _in_forked_child = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def effective_threads(num_threads: int = 0) -> int:
+    """Return how many threads a fit or query with this `num_threads` uses.
+
+    Parameters
+    ----------
+    num_threads : int, default 0
+        Number of threads, >= 0. 0 stands for every CPU that the process may use: CPU affinity, cgroup limits (as set
+        for containers) and OMP_NUM_THREADS are respected.
+
+    Returns
+    -------
+    int
+        At least 1. Always 1 in a build without OpenMP, and in a process forked from one that had loaded fastbpr.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `num_threads` is not an integer >= 0.
+
+    Examples
+    --------
+    >>> effective_threads(1)
+    1
+    """
+    num_threads = check_integer("num_threads", num_threads, minimum=0)
+    if not build_info.has_openmp() or _in_forked_child:
+        return 1
+    return num_threads or usable_cpus()
+
+
+def usable_cpus() -> int:
+    """Return the number of CPUs that the process may use."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    limits = [available, cgroup_limit()]
+    if os.environ.get("OMP_NUM_THREADS", "").isdigit():
+        limits.append(max(1, int(os.environ["OMP_NUM_THREADS"])))
+    return min(limits)
+
+
+def cgroup_limit(root: Path = Path("/sys/fs/cgroup")) -> float:
+    """Return the CPU quota of the process's control group, rounded up; infinity without one."""
+    for quota_file, period_file in (("cpu.max", None), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+        try:
+            words = (root / quota_file).read_text().split()
+            words += (root / period_file).read_text().split() if period_file else []
+            quota, period = int(words[0]), int(words[1])  # "max" is no quota
+        except (OSError, ValueError, IndexError):
+            continue
+        if quota > 0 and period > 0:
+            return math.ceil(quota / period)
+    return math.inf

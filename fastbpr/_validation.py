@@ -1,0 +1,218 @@
+"""Every check of user input: the only module that raises for bad input.
+
+A check takes what the user gave, returns it in the form that the rest of the library works with, and never changes the
+user's object. Messages are sentences: *name* must be *rule*, got *value*, and what to do where that is not obvious.
+TypeError is for the wrong kind of thing, ValueError for the wrong value.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import numbers
+from collections.abc import Iterable, Mapping
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from fastbpr.errors import MissingExtraError, NotFittedError
+
+MAX_ROWS = 2**31 - 1  # users or items: ids are int32 in the kernels
+
+
+# ---- single values ----------------------------------------------------------------------------------------------
+
+
+def check_integer(name: str, value: Any, *, minimum: int, maximum: int | None = None) -> int:
+    """Return an integer within bounds as int."""
+    rule = f"an integer >= {minimum}" if maximum is None else f"an integer from {minimum} to {maximum}"
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be {rule}, got {value!r}.")
+    if value < minimum or (maximum is not None and value > maximum):
+        raise ValueError(f"{name} must be {rule}, got {value!r}.")
+    return int(value)
+
+
+def check_number(name: str, value: Any, *, above: float | None = None, minimum: float | None = None) -> float:
+    """Return a finite number within bounds as float."""
+    rule = "a finite number" + (f" > {above}" if above is not None else "")
+    rule += f" >= {minimum}" if minimum is not None else ""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be {rule}, got {value!r}.")
+    number = float(value)
+    if (
+        not math.isfinite(number)
+        or (above is not None and number <= above)
+        or (minimum is not None and number < minimum)
+    ):
+        raise ValueError(f"{name} must be {rule}, got {value!r}.")
+    return number
+
+
+def check_flag(name: str, value: Any) -> bool:
+    """Return True or False as bool."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {value!r}.")
+    return bool(value)
+
+
+def check_choice(name: str, value: Any, choices: Iterable[Any]) -> Any:
+    """Return a value that is one of `choices`."""
+    choices = list(choices)
+    if not any(type(value) is type(choice) and value == choice for choice in choices):
+        listing = ", ".join(repr(choice) for choice in choices)
+        raise ValueError(f"{name} must be one of {listing}, got {value!r}.")
+    return value
+
+
+def check_seed(name: str, value: Any) -> int:
+    """Return a seed below 2**64 from None (fresh entropy), an integer, or a NumPy generator (which advances)."""
+    if value is None:
+        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
+    if isinstance(value, np.random.Generator):
+        return int(value.integers(2**63))
+    if isinstance(value, np.random.RandomState):
+        return int(value.randint(2**31 - 1))
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be None, an integer >= 0 or a NumPy Generator, got {value!r}.")
+    if value < 0:
+        raise ValueError(f"{name} must be None, an integer >= 0 or a NumPy Generator, got {value!r}.")
+    return int(np.random.SeedSequence(int(value)).generate_state(1, np.uint64)[0])
+
+
+def check_strengths(name: str, value: Any, parts: tuple[str, ...], *, default: float) -> dict[str, float]:
+    """Return one strength >= 0 per part, from a number for all or a mapping that names some."""
+    if isinstance(value, Mapping):
+        unknown = [part for part in value if part not in parts]
+        if unknown:
+            raise ValueError(f"{name} must be a number or a mapping with keys among {', '.join(parts)}, got the key "
+                             f"{unknown[0]!r}.")  # fmt: skip
+        return {part: check_number(f"{name}[{part!r}]", value.get(part, default), minimum=0) for part in parts}
+    return dict.fromkeys(parts, check_number(name, value, minimum=0))
+
+
+# ---- the environment --------------------------------------------------------------------------------------------
+
+
+def require(module: str, *, extra: str, purpose: str) -> ModuleType:
+    """Import an optional dependency, or say which command installs it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{purpose} needs {module.partition('.')[0]}. Install it: pip install 'fastbpr[{extra}]'."
+        ) from error
+
+
+def check_fitted(model: Any) -> None:
+    """Refuse a model without factors."""
+    if model.item_factors is None:
+        raise NotFittedError(f"{type(model).__name__} must be fitted first: call fit(user_items), or load a model.")
+
+
+# ---- matrices ---------------------------------------------------------------------------------------------------
+
+
+def check_user_items(
+    name: str, value: Any, *, shape: tuple[int, int] | None = None, allow_empty: bool = False
+) -> scipy.sparse.csr_array:
+    """Return users x items as canonical CSR of float32 without touching the caller's matrix.
+
+    Duplicates are summed, explicit zeros dropped, indices sorted. Arrays are shared with the caller where they are in
+    order already, and must not be written to.
+    """
+    if hasattr(value, "user_items"):  # Interactions
+        value = value.user_items
+    if not scipy.sparse.issparse(value):
+        raise TypeError(
+            f"{name} must be a SciPy sparse matrix of shape (n_users, n_items) or Interactions, got "
+            f"{type(value).__name__}. Wrap it: scipy.sparse.csr_array({name})."
+        )
+    if value.ndim != 2:
+        raise ValueError(f"{name} must have two dimensions (n_users, n_items), got shape {value.shape}.")
+    if max(value.shape) > MAX_ROWS:
+        raise ValueError(f"{name} must have at most {MAX_ROWS} users and items, got shape {value.shape}.")
+    if shape is not None and value.shape != shape:
+        hint = f" It looks transposed: try {name}.T." if value.shape == shape[::-1] else ""
+        raise ValueError(f"{name} must have shape (n_users, n_items) = {shape}, got {value.shape}.{hint}")
+    if value.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold real numbers, got dtype {value.dtype}.")
+    check_stored_values(name, value)
+    csr = canonical_csr(name, value)
+    if csr.nnz == 0 and not allow_empty:
+        raise ValueError(f"{name} must contain at least one interaction, got an empty matrix of shape {value.shape}.")
+    return csr
+
+
+def check_stored_values(name: str, matrix: Any) -> None:
+    """Refuse NaN, infinity and negative values."""
+    data = np.asarray(matrix.data) if matrix.format not in ("lil", "dok") else matrix.tocoo().data
+    if data.dtype.kind == "f" and not np.isfinite(data).all():
+        bad = data[~np.isfinite(data)]
+        raise ValueError(f"{name} must hold finite values, got {bad[0]} ({len(bad)} such entries). Remove them first.")
+    if data.dtype.kind in "if" and data.size and data.min() < 0:
+        raise ValueError(
+            f"{name} must hold values >= 0, got {data.min()}. A positive value means an interaction; leave dislikes out."
+        )
+
+
+def canonical_csr(name: str, matrix: Any) -> scipy.sparse.csr_array:
+    """Return a sparse matrix as CSR, sorted, without duplicates and zeros; share arrays where possible."""
+    shared = matrix.format == "csr"
+    csr = scipy.sparse.csr_array(matrix)  # a new object; of a CSR matrix it shares the three arrays
+    check_structure(name, csr)
+    csr = scipy.sparse.csr_array((csr.data, csr.indices, csr.indptr), shape=csr.shape)  # with flags of its own
+    canonical = bool(csr.has_canonical_format)
+    if not canonical or not csr.data.all():
+        csr = csr.copy() if shared else csr
+        csr.sum_duplicates()
+        csr.eliminate_zeros()
+    csr.data = csr.data.astype(np.float32, copy=False)
+    return csr
+
+
+def check_structure(name: str, csr: scipy.sparse.csr_array) -> None:
+    """Refuse a CSR matrix whose index arrays do not describe a matrix: a kernel would read out of bounds."""
+    indptr, indices = csr.indptr, csr.indices
+    n_rows, n_columns = csr.shape
+    problem = None
+    if len(indptr) != n_rows + 1 or indptr[0] != 0 or (np.diff(indptr) < 0).any():
+        problem = "its indptr does not rise from 0 row by row"
+    elif indptr[-1] > len(indices) or len(indices) != len(csr.data):
+        problem = "its indptr, indices and data have different lengths"
+    elif len(indices) and (indices.min() < 0 or indices.max() >= n_columns):
+        problem = f"its indices run from {indices.min()} to {indices.max()} with {n_columns} columns"
+    if problem:
+        raise ValueError(f"{name} must be a valid CSR matrix, but {problem}. Rebuild it from (row, column) pairs.")
+    if indptr[-1] < len(indices):
+        csr.prune()
+
+
+# ---- arrays -----------------------------------------------------------------------------------------------------
+
+
+def check_ids(name: str, value: Any, n_rows: int, *, what: str) -> tuple[np.ndarray, bool]:
+    """Return (int32 ids, whether `value` was a single id); every id is a row number from 0 to n_rows - 1."""
+    ids = np.asarray(value)
+    rule = f"{what} ids, integers from 0 to {n_rows - 1}"
+    if ids.dtype.kind not in "iu" and ids.size:
+        raise TypeError(
+            f"{name} must be {rule}, got {describe(value)}. Ids are row numbers; look labels up with rows_of_{what}s()."
+        )
+    if ids.ndim > 1:
+        raise ValueError(f"{name} must be one id or a 1-D array of ids, got shape {ids.shape}.")
+    flat = np.atleast_1d(ids)
+    if flat.size and (flat.min() < 0 or flat.max() >= n_rows):
+        bad = flat[(flat < 0) | (flat >= n_rows)][0]
+        raise IndexError(f"{name} must be {rule}, got {bad}.")
+    return flat.astype(np.int32), ids.ndim == 0
+
+
+def describe(value: Any) -> str:
+    """Short description of a value for an error message."""
+    if isinstance(value, np.ndarray):
+        return f"an array of dtype {value.dtype}"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

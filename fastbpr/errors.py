@@ -1,0 +1,17 @@
+"""The exceptions of fastbpr that are not plain TypeError or ValueError."""
+
+
+class TrainingError(ArithmeticError):
+    """Training left the finite numbers; the message says what to change."""
+
+
+class NotFittedError(ValueError, AttributeError):
+    """A model was asked before it was fitted or loaded."""
+
+
+class ModelFileError(ValueError):
+    """A file is not a model that this version of fastbpr can read."""
+
+
+class MissingExtraError(ImportError):
+    """An optional dependency is not installed; the message has the command that installs it."""
