@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from fastbpr._kernels import partition, training
 from fastbpr._tables import Tables
@@ -22,10 +23,24 @@ class Positives(NamedTuple):
     weights: np.ndarray  # float32 (n_interactions,) or (0,)
     n_items: int
 
+    @classmethod
+    def of(cls, matrix: csr_array, weights: np.ndarray | None) -> Positives:
+        """Take the arrays of a canonical CSR matrix, sharing what has the right type already."""
+        return cls(
+            matrix.indptr.astype(np.int64, copy=False),
+            matrix.indices.astype(np.int32, copy=False),
+            np.empty(0, dtype=np.float32) if weights is None else weights,
+            matrix.shape[1],
+        )
+
     @property
     def n_users(self) -> int:
         """Number of rows."""
         return len(self.indptr) - 1
+
+    def liked(self, *, copy: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """Return (indptr, indices); a copy does not change when the caller's matrix does."""
+        return (self.indptr.copy(), self.indices.copy()) if copy else (self.indptr, self.indices)
 
 
 class Step(NamedTuple):
@@ -53,8 +68,9 @@ class BlockedSchedule:
     many threads find work; few enough that a block still offers a choice of negatives and a bucket is worth visiting.
     """
 
-    def __init__(self, positives: Positives, tables: Tables, num_threads: int) -> None:
+    def __init__(self, positives: Positives, tables: Tables, verify: bool, num_threads: int) -> None:
         self.positives = positives
+        self.verify = verify
         self.num_threads = num_threads
         n_blocks = number_of_blocks(positives, tables.items.strides[0])
         n_interactions = len(positives.indices)
@@ -84,7 +100,7 @@ class BlockedSchedule:
             sums[:] = 0
         for first, last in slices(len(self.user_starts) - 1, len(self.bucket_items)):
             training.train_stages(
-                tables.users, tables.items, tables.item_bias, step, key, first, last,
+                tables.users, tables.items, tables.item_bias, self.verify, step, key, first, last,
                 self.bucket_starts, self.bucket_users, self.bucket_items, self.bucket_weights,
                 self.block_starts, self.block_items, self.losses, self.n_correct, self.n_updates, self.num_threads,
             )  # fmt: skip
@@ -94,8 +110,9 @@ class BlockedSchedule:
 class HogwildSchedule:
     """Random interactions, lock-free: the classic. Reproducible on one thread only."""
 
-    def __init__(self, positives: Positives, tables: Tables, num_threads: int) -> None:
+    def __init__(self, positives: Positives, tables: Tables, verify: bool, num_threads: int) -> None:
         self.positives = positives
+        self.verify = verify
         self.num_threads = num_threads
         n_chunks = training.n_chunks_of(len(positives.indices))
         users = np.arange(positives.n_users, dtype=np.int32)
@@ -111,7 +128,7 @@ class HogwildSchedule:
             sums[:] = 0
         for first, last in slices(len(self.losses), len(self.rows)):
             training.train_chunks(
-                tables.users, tables.items, tables.item_bias, step, key, first, last,
+                tables.users, tables.items, tables.item_bias, self.verify, step, key, first, last,
                 self.positives.indptr, self.positives.indices, self.rows, self.positives.weights, self.catalogue,
                 self.losses, self.n_correct, self.n_updates, self.num_threads,
             )  # fmt: skip

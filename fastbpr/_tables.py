@@ -17,15 +17,15 @@ class Tables(NamedTuple):
     factors: int
     item_bias: bool
 
+    def views(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return (user_factors, item_factors, item_biases) as views; biases are zeros if there are none."""
+        biases = self.items[:, self.users.shape[1]] if self.item_bias else np.zeros(len(self.items), dtype=np.float32)
+        return self.users[:, : self.factors], self.items[:, : self.factors], biases
+
     def unpack(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return (user_factors, item_factors, item_biases) as compact arrays; biases are zeros if there are none."""
-        width = self.users.shape[1]
-        biases = self.items[:, width] if self.item_bias else np.zeros(len(self.items), dtype=np.float32)
-        return (
-            np.ascontiguousarray(self.users[:, : self.factors]),
-            np.ascontiguousarray(self.items[:, : self.factors]),
-            np.ascontiguousarray(biases),
-        )
+        """Return copies of the `views`, each compact."""
+        user_factors, item_factors, item_biases = self.views()
+        return user_factors.copy(order="C"), item_factors.copy(order="C"), item_biases.copy()
 
 
 def pack(user_factors: np.ndarray, item_factors: np.ndarray, item_biases: np.ndarray | None) -> Tables:

@@ -9,17 +9,18 @@ from pathlib import Path
 from fastbpr._kernels import build_info
 from fastbpr._validation import check_integer
 
-_in_forked_child = False
+# OpenMP's thread pool does not survive a fork: using it in the child would wait for ever.
+_pool_started = False
+_pool_lost = False
 
 
-def _after_fork() -> None:
-    # OpenMP's thread pool does not survive a fork: using it in the child would wait for ever.
-    global _in_forked_child
-    _in_forked_child = True
+def _after_fork_in_child() -> None:
+    global _pool_lost
+    _pool_lost = _pool_started
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def effective_threads(num_threads: int = 0) -> int:
@@ -34,7 +35,7 @@ def effective_threads(num_threads: int = 0) -> int:
     Returns
     -------
     int
-        At least 1. Always 1 in a build without OpenMP, and in a process forked from one that had loaded fastbpr.
+        At least 1. Always 1 in a build without OpenMP, and in a process forked from one that had used several threads.
 
     Raises
     ------
@@ -47,9 +48,12 @@ def effective_threads(num_threads: int = 0) -> int:
     1
     """
     num_threads = check_integer("num_threads", num_threads, minimum=0)
-    if not build_info.has_openmp() or _in_forked_child:
+    if not build_info.has_openmp() or _pool_lost:
         return 1
-    return num_threads or usable_cpus()
+    num_threads = num_threads or usable_cpus()
+    global _pool_started
+    _pool_started |= num_threads > 1
+    return num_threads
 
 
 def usable_cpus() -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import math
 import numbers
+import warnings
 from collections.abc import Iterable, Mapping
 from types import ModuleType
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from fastbpr.errors import MissingExtraError, NotFittedError
+from fastbpr.errors import MissingExtraError, ModelFileError, NotFittedError
 
 MAX_ROWS = 2**31 - 1  # users or items: ids are int32 in the kernels
 
@@ -65,6 +66,18 @@ def check_choice(name: str, value: Any, choices: Iterable[Any]) -> Any:
         listing = ", ".join(repr(choice) for choice in choices)
         raise ValueError(f"{name} must be one of {listing}, got {value!r}.")
     return value
+
+
+def check_callable(name: str, value: Any) -> None:
+    """Refuse what is neither None nor callable."""
+    if value is not None and not callable(value):
+        raise TypeError(f"{name} must be callable or None, got {value!r}.")
+
+
+def check_not_available(name: str, value: Any) -> None:
+    """Refuse to switch on what does not exist yet."""
+    if check_flag(name, value):
+        raise NotImplementedError(f"{name} must be False: this version of fastbpr cannot do it.")
 
 
 def check_seed(name: str, value: Any) -> int:
@@ -190,6 +203,40 @@ def check_structure(name: str, csr: scipy.sparse.csr_array) -> None:
         csr.prune()
 
 
+def check_training_data(user_items: Any, weights: Any) -> tuple[scipy.sparse.csr_array, np.ndarray | None]:
+    """Return the canonical training matrix and its weights, None if every interaction counts the same."""
+    check_choice("weights", weights, [None, "values", "ignore"])
+    matrix = check_user_items("user_items", user_items)
+    n_users, n_items = matrix.shape
+    if n_items < 2:
+        raise ValueError(f"user_items must have at least 2 items, got shape {matrix.shape}: no negative can be drawn.")
+    if matrix.nnz == np.count_nonzero(np.diff(matrix.indptr)) * n_items:
+        raise ValueError(
+            "user_items must leave some item unobserved for some user, got a matrix in which every user with "
+            f"interactions has all {n_items} items: no negative can be drawn."
+        )
+    if weights is None:
+        weights = "values" if getattr(user_items, "has_weights", False) else "ignore"
+        if weights == "ignore" and scipy.sparse.issparse(user_items) and matrix.data.min() != matrix.data.max():
+            warnings.warn(
+                "user_items has different values, and each interaction counts once. Pass weights='values' to use them "
+                "as weights, or weights='ignore' to confirm.",
+                stacklevel=3,
+            )
+    return matrix, matrix.data if weights == "values" else None
+
+
+def check_rows(name: str, value: Any, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return (indptr, indices) of what the queried users have, one row per query."""
+    if scipy.sparse.issparse(value) and value.ndim == 2 and value.shape[1] == shape[1] and value.shape[0] != shape[0]:
+        raise ValueError(
+            f"{name} must have one row for each entry of userid, shape {shape}, got {value.shape}. Pass the rows of "
+            f"these users: {name}[userid]."
+        )
+    matrix = check_user_items(name, value, shape=shape, allow_empty=True)
+    return matrix.indptr, matrix.indices.astype(np.int32, copy=False)
+
+
 # ---- arrays -----------------------------------------------------------------------------------------------------
 
 
@@ -210,9 +257,83 @@ def check_ids(name: str, value: Any, n_rows: int, *, what: str) -> tuple[np.ndar
     return flat.astype(np.int32), ids.ndim == 0
 
 
+def check_candidates(
+    only_name: str, only: Any, left_out_name: str, left_out: Any, n_rows: int, *, what: str
+) -> np.ndarray:
+    """Return the ascending ids to choose from: all, or `only` these, but for those left out."""
+    candidates = np.arange(n_rows, dtype=np.int32)
+    if only is not None:
+        candidates = np.unique(check_ids(only_name, only, n_rows, what=what)[0])
+    if left_out is not None:
+        candidates = np.setdiff1d(candidates, check_ids(left_out_name, left_out, n_rows, what=what)[0])
+    return candidates
+
+
+def check_labelled(what: str, labels: np.ndarray | None) -> np.ndarray:
+    """Refuse to look labels up in a model that has none."""
+    if labels is None:
+        raise ValueError(
+            f"The model must have {what} labels to look one up, but it was fitted to a matrix. Use row numbers, or fit "
+            "it to Interactions."
+        )
+    return labels
+
+
 def describe(value: Any) -> str:
     """Short description of a value for an error message."""
     if isinstance(value, np.ndarray):
         return f"an array of dtype {value.dtype}"
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+# ---- model files ------------------------------------------------------------------------------------------------
+
+
+def check_text_labels(name: str, labels: np.ndarray) -> list[str | None]:
+    """Return labels that are strings or None, as a list; other objects cannot be stored without pickle."""
+    texts = labels.tolist()
+    bad = next((text for text in texts if text is not None and not isinstance(text, str)), None)
+    if bad is not None:
+        raise TypeError(f"{name} must be numbers or strings to be saved, got {bad!r}. Convert the labels to strings.")
+    return texts
+
+
+def check_header(path: Any, header: Any, known_format: str, known_version: int) -> None:
+    """Refuse the header of a foreign file or a newer version."""
+    if not isinstance(header, dict) or header.get("format") != known_format:
+        raise ModelFileError(f"path must be a model written by fastbpr, but {str(path)!r} is another kind of file.")
+    if not isinstance(header.get("version"), int) or header["version"] > known_version:
+        raise ModelFileError(
+            f"path must be a model of format version {known_version} or older, but {str(path)!r} has version "
+            f"{header.get('version')!r} ({header.get('written_by')}). Update fastbpr."
+        )
+
+
+def check_model_arrays(path: Any, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+    """Refuse a model whose arrays are missing or do not fit each other: a kernel would read out of bounds."""
+    try:
+        users, items, biases = (arrays[name] for name in ("user_factors", "item_factors", "item_biases"))
+        indptr, indices = arrays["liked_indptr"], arrays["liked_indices"]
+        fits = (
+            all(array.dtype == np.float32 for array in (users, items, biases))
+            and users.ndim == items.ndim == 2
+            and users.shape[1] == items.shape[1] == header["parameters"]["factors"]
+            and biases.shape == (len(items),)
+            and indptr.dtype == np.int64
+            and indices.dtype == np.int32
+            and indptr.shape == (len(users) + 1,)
+            and indptr[0] == 0
+            and indptr[-1] == len(indices)
+            and bool((np.diff(indptr) >= 0).all())
+            and (len(indices) == 0 or (indices.min() >= 0 and indices.max() < len(items)))
+            and len(arrays.get("user_labels", users)) == len(users)
+            and len(arrays.get("item_labels", items)) == len(items)
+            and len(arrays.get("item_names", items)) == len(items)
+            and all(np.isfinite(array).all() for array in (users, items, biases))
+            and isinstance(header["history"], list)
+        )
+    except (KeyError, TypeError, AttributeError, IndexError):
+        fits = False
+    if not fits:
+        raise ModelFileError(f"path must be a whole model, but the parts of {str(path)!r} do not fit each other.")

@@ -1,7 +1,7 @@
 """The exceptions of fastbpr that are not plain TypeError or ValueError."""
 
 
-class TrainingError(ArithmeticError):
+class TrainingError(RuntimeError):
     """Training left the finite numbers; the message says what to change."""
 
 

@@ -215,9 +215,12 @@ cdef void shuffle(int16_t* order, Py_ssize_t size, uint64_t* rng) noexcept nogil
 
 
 cdef void train_bucket(const Model* model, const int32_t* users, const int32_t* items, const float* weights,
-                       Py_ssize_t size, const int32_t* candidates, Py_ssize_t n_candidates, uint64_t rng,
-                       Sums* sums) noexcept nogil:
-    """One pass over a bucket, in windows: find each user's run of positives, shuffle, draw, update."""
+                       Py_ssize_t size, const int32_t* candidates, Py_ssize_t n_candidates, bint verify,
+                       uint64_t rng, Sums* sums) noexcept nogil:
+    """One pass over a bucket, in windows: find each user's run of positives, shuffle, draw, update.
+
+    Without `verify`, a negative is only not the positive itself: every run is cut to one entry.
+    """
     cdef:
         Batch batch
         int16_t[WINDOW] order
@@ -233,7 +236,7 @@ cdef void train_bucket(const Model* model, const int32_t* users, const int32_t* 
             if start + k == run_end:
                 run_start = run_end
                 run_end += 1
-                while run_end < size and users[run_end] == users[run_start]:
+                while verify and run_end < size and users[run_end] == users[run_start]:
                     run_end += 1
             run_starts[k] = run_start
             run_ends[k] = run_end
@@ -254,6 +257,7 @@ def train_stages(
     float[:, ::1] user_table,            # in/out
     float[:, ::1] item_table,            # in/out
     bint item_bias,
+    bint verify,                         # in   whether a user's positives are no negatives
     object step,                         # in   learning_rate, reg_user, reg_positive, reg_negative, reg_bias
     uint64_t key,                        # in   the epoch's key
     Py_ssize_t first_stage,
@@ -282,13 +286,13 @@ def train_stages(
         for stage in range(first_stage, last_stage):
             for block in prange(n_blocks, schedule="dynamic", chunksize=1, num_threads=num_threads):
                 train_one_bucket(
-                    &model, block, (block + stage) % n_blocks, key, bucket_starts, bucket_users, bucket_items,
+                    &model, verify, block, (block + stage) % n_blocks, key, bucket_starts, bucket_users, bucket_items,
                     weights, block_starts, block_items, losses, n_correct, n_updates,
                 )
 
 
 cdef void train_one_bucket(
-    const Model* model, Py_ssize_t user_block, Py_ssize_t item_block, uint64_t key,
+    const Model* model, bint verify, Py_ssize_t user_block, Py_ssize_t item_block, uint64_t key,
     const int64_t[:, ::1] bucket_starts, const int32_t[::1] bucket_users, const int32_t[::1] bucket_items,
     const float* weights, const int64_t[::1] block_starts, const int32_t[::1] block_items,
     double[:, ::1] losses, int64_t[:, ::1] n_correct, int64_t[:, ::1] n_updates,
@@ -303,7 +307,7 @@ cdef void train_one_bucket(
         train_bucket(
             model, &bucket_users[start], &bucket_items[start], weights + start if weights != NULL else NULL, size,
             &block_items[block_starts[item_block]], block_starts[item_block + 1] - block_starts[item_block],
-            rng, &sums,
+            verify, rng, &sums,
         )
     losses[user_block, item_block] = sums.loss
     n_correct[user_block, item_block] = sums.n_correct
@@ -322,6 +326,7 @@ def train_chunks(
     float[:, ::1] user_table,            # in/out
     float[:, ::1] item_table,            # in/out
     bint item_bias,
+    bint verify,                         # in   whether a user's positives are no negatives
     object step,                         # in   learning_rate, reg_user, reg_positive, reg_negative, reg_bias
     uint64_t key,                        # in   the epoch's key
     Py_ssize_t first_chunk,
@@ -343,12 +348,12 @@ def train_chunks(
         Py_ssize_t chunk
     with nogil:
         for chunk in prange(first_chunk, last_chunk, schedule="static", num_threads=num_threads):
-            train_chunk(&model, chunk, stream(key, CHUNK_STREAM, chunk), indptr, indices, rows, weight_of, catalogue,
-                        losses, n_correct, n_updates)
+            train_chunk(&model, verify, chunk, stream(key, CHUNK_STREAM, chunk), indptr, indices, rows, weight_of,
+                        catalogue, losses, n_correct, n_updates)
 
 
 cdef void train_chunk(
-    const Model* model, Py_ssize_t chunk, uint64_t rng, const int64_t[::1] indptr, const int32_t[::1] indices,
+    const Model* model, bint verify, Py_ssize_t chunk, uint64_t rng, const int64_t[::1] indptr, const int32_t[::1] indices,
     const int32_t[::1] rows, const float* weights, const int32_t[::1] catalogue, double[::1] losses,
     int64_t[::1] n_correct, int64_t[::1] n_updates,
 ) noexcept nogil:
@@ -358,15 +363,16 @@ cdef void train_chunk(
         Sums sums = Sums(0, 0, 0)
         int64_t remaining = min(<int64_t>CHUNK, indices.shape[0] - <int64_t>chunk * CHUNK)
         Py_ssize_t k
-        int64_t entry
+        int64_t entry, first, last
         int32_t user, negative
     while remaining > 0:
         batch.size = 0
         for k in range(min(remaining, <int64_t>WINDOW)):
             entry = draw_below_large(&rng, indices.shape[0])
             user = rows[entry]
-            negative = draw_negative(&catalogue[0], catalogue.shape[0], &indices[indptr[user]],
-                                     indptr[user + 1] - indptr[user], &rng)
+            first = indptr[user] if verify else entry
+            last = indptr[user + 1] if verify else entry + 1
+            negative = draw_negative(&catalogue[0], catalogue.shape[0], &indices[first], last - first, &rng)
             if negative >= 0:
                 add_triplet(model, &batch, user, indices[entry], negative,
                             weights[entry] if weights != NULL else 1)

@@ -1,0 +1,261 @@
+"""What every model of user and item vectors can do once it has them: scores, lists, labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastbpr import _labels, _retrieval, _validation
+from fastbpr._threads import effective_threads
+
+
+class FactorModel:
+    """Vectors and biases, and the lists that follow from them. `BPR` documents the attributes."""
+
+    num_threads: int
+
+    def _set_fitted(
+        self,
+        factors: tuple[np.ndarray, np.ndarray, np.ndarray] | tuple[None, None, None] = (None, None, None),
+        liked: tuple[np.ndarray, np.ndarray] | None = None,
+        history: list | None = None,
+        user_labels: np.ndarray | None = None,
+        item_labels: np.ndarray | None = None,
+        item_names: np.ndarray | None = None,
+    ) -> None:
+        """Set every fitted attribute, in one place."""
+        for array in factors:
+            if array is not None:
+                array.flags.writeable = False
+        self.user_factors, self.item_factors, self.item_biases = factors
+        self.history = history
+        self.user_labels = user_labels
+        self.item_labels = item_labels
+        self.item_names = item_names
+        self._liked = liked  # (indptr, indices) of the training positives: what `recommend` leaves out
+        self._norms: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+
+    # ---- lists ------------------------------------------------------------------------------------------------------
+
+    def recommend(
+        self,
+        userid: Any,
+        user_items: Any = None,
+        N: int = 10,
+        filter_already_liked_items: bool = True,
+        filter_items: Any = None,
+        recalculate_user: bool = False,
+        items: Any = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the items that users would like next, best first.
+
+        The score is ``p_u . q_i + b_i``. It orders items for one user; between users it means nothing.
+
+        Parameters
+        ----------
+        userid : int or array of int, shape (n,)
+            Row number or row numbers, from 0 to n_users - 1.
+        user_items : SciPy sparse matrix of shape (n, n_items) or None, default None
+            What each of these users has already, one row per entry of `userid`. None stands for the training data.
+        N : int, default 10
+            Length of the lists, >= 1.
+        filter_already_liked_items : bool, default True
+            Leave out what the user has already.
+        filter_items : array of int or None, default None
+            Items to leave out for everybody.
+        recalculate_user : bool, default False
+            Not available yet: must be False.
+        items : array of int or None, default None
+            The only items to choose from.
+
+        Returns
+        -------
+        ids : ndarray of int32, shape (N,) or (n, N)
+            1-D for a single `userid`. Equal scores are ordered by id. Where fewer than N items remain, -1.
+        scores : ndarray of float32, same shape
+            Where fewer than N items remain, -inf.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        IndexError
+            If an id is out of range.
+        TypeError, ValueError
+            If an argument is not as it must be.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> user_items = csr_array([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1]])
+        >>> model = BPR(factors=8, random_state=0).fit(user_items, show_progress=False)
+        >>> model.recommend(0, N=3)[0]
+        array([ 2,  3, -1], dtype=int32)
+        """
+        _validation.check_fitted(self)
+        n_users, n_items = len(self.user_factors), len(self.item_factors)
+        users, single = _validation.check_ids("userid", userid, n_users, what="user")
+        N = _validation.check_integer("N", N, minimum=1)
+        _validation.check_not_available("recalculate_user", recalculate_user)
+        liked = None
+        if _validation.check_flag("filter_already_liked_items", filter_already_liked_items):
+            indptr, indices = self._liked
+            rows = users
+            if user_items is not None:
+                indptr, indices = _validation.check_rows("user_items", user_items, (len(users), n_items))
+                rows = range(len(users))
+            liked = [indices[indptr[row] : indptr[row + 1]] for row in rows]
+        ids, scores = _retrieval.top_k(
+            self.user_factors[users],
+            self.item_factors,
+            N,
+            candidates=_validation.check_candidates("items", items, "filter_items", filter_items, n_items, what="item"),
+            excluded=liked,
+            offset=self.item_biases,
+            num_threads=effective_threads(self.num_threads),
+        )
+        return (ids[0], scores[0]) if single else (ids, scores)
+
+    def similar_items(
+        self, itemid: Any, N: int = 10, filter_items: Any = None, items: Any = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the most similar items by cosine of their vectors (the bias takes no part), the item itself first.
+
+        Parameters
+        ----------
+        itemid : int or array of int, shape (n,)
+            Row number or row numbers, from 0 to n_items - 1.
+        N : int, default 10
+            Length of the lists, >= 1, the item itself included.
+        filter_items : array of int or None, default None
+            Items to leave out; the item itself, too, if it is among them.
+        items : array of int or None, default None
+            The only items to choose from; the item itself is in its list only if it is among them.
+
+        Returns
+        -------
+        ids : ndarray of int32, shape (N,) or (n, N)
+            1-D for a single `itemid`. Equal scores are ordered by id. Where fewer than N items remain, -1.
+        scores : ndarray of float32, same shape
+            Cosines from -1 to 1; 0 for a vector of zeros. Where fewer than N items remain, -inf.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        IndexError
+            If an id is out of range.
+        TypeError, ValueError
+            If an argument is not as it must be.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> user_items = csr_array([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1]])
+        >>> model = BPR(factors=8, random_state=0).fit(user_items, show_progress=False)
+        >>> ids, cosines = model.similar_items([0, 3], N=2)
+        >>> ids
+        array([[0, 1],
+               [3, 2]], dtype=int32)
+        """
+        return self._similar("item", itemid, N, filter_items, items)
+
+    def similar_users(
+        self, userid: Any, N: int = 10, filter_users: Any = None, users: Any = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the most similar users by cosine of their vectors, the user first.
+
+        Parameters, results and errors are those of `similar_items`, with users for items.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> user_items = csr_array([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1]])
+        >>> model = BPR(factors=8, random_state=0).fit(user_items, show_progress=False)
+        >>> model.similar_users(1, N=2)[0]
+        array([1, 0], dtype=int32)
+        """
+        return self._similar("user", userid, N, filter_users, users)
+
+    def _similar(self, what: str, query: Any, n: int, left_out: Any, only: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Cosine neighbours within the users' or the items' vectors; the query first, if it is a candidate."""
+        _validation.check_fitted(self)
+        rows = getattr(self, f"{what}_factors")
+        ids, single = _validation.check_ids(f"{what}id", query, len(rows), what=what)
+        n = _validation.check_integer("N", n, minimum=1)
+        candidates = _validation.check_candidates(
+            f"{what}s", only, f"filter_{what}s", left_out, len(rows), what=what
+        )
+        scale = self._inverse_norms(what)
+        neighbours, cosines = _retrieval.top_k(
+            rows[ids] * scale[ids, None],
+            rows,
+            n,
+            candidates=candidates,
+            excluded=ids[:, None],
+            scale=scale,
+            num_threads=effective_threads(self.num_threads),
+        )
+        itself = np.isin(ids, candidates)
+        neighbours[itself, 1:], cosines[itself, 1:] = neighbours[itself, :-1], cosines[itself, :-1]
+        neighbours[itself, 0], cosines[itself, 0] = ids[itself], scale[ids[itself]] > 0
+        return (neighbours[0], cosines[0]) if single else (neighbours, cosines)
+
+    def _inverse_norms(self, what: str) -> np.ndarray:
+        """1 / |row| of the users' or items' vectors; kept for as long as the array is the same and read-only."""
+        rows = getattr(self, f"{what}_factors")
+        known_rows, norms = self._norms.get(what, (None, None))
+        if known_rows is not rows or rows.flags.writeable:
+            norms = _retrieval.inverse_norms(rows)
+            self._norms[what] = (rows, norms)
+        return norms
+
+    def score(self, userids: Any) -> np.ndarray:
+        """Return the scores of all items for some users.
+
+        Parameters
+        ----------
+        userids : int or array of int, shape (n,)
+            Row numbers, from 0 to n_users - 1.
+
+        Returns
+        -------
+        ndarray of float32, shape (n_items,) or (n, n_items)
+            ``p_u . q_i + b_i``.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> model = BPR(factors=8).fit(csr_array([[1, 1, 0], [0, 1, 1]]), show_progress=False)
+        >>> model.score([0, 1]).shape
+        (2, 3)
+        """
+        _validation.check_fitted(self)
+        users, single = _validation.check_ids("userids", userids, len(self.user_factors), what="user")
+        scores = _retrieval.score_block(
+            self.user_factors[users],
+            self.item_factors,
+            offset=self.item_biases,
+            num_threads=effective_threads(self.num_threads),
+        )
+        return scores[0] if single else scores
+
+    # ---- labels -----------------------------------------------------------------------------------------------------
+
+    def user_rows(self, labels: Any) -> Any:
+        """Return the row numbers of user labels: an int for one label, an array for a list of them.
+
+        Raises `UnknownLabelError`, with the closest known labels, if a label is not known.
+        """
+        _validation.check_fitted(self)
+        return _labels.rows_of(_validation.check_labelled("user", self.user_labels), labels, what="user")
+
+    def item_rows(self, labels: Any) -> Any:
+        """Return the row numbers of item labels: an int for one label, an array for a list of them.
+
+        Raises `UnknownLabelError`, with the closest known labels and titles, if a label is not known.
+        """
+        _validation.check_fitted(self)
+        known = _validation.check_labelled("item", self.item_labels)
+        return _labels.rows_of(known, labels, what="item", names=self.item_names)

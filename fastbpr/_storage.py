@@ -1,0 +1,120 @@
+"""Model files: one .npz (a zip of .npy arrays), no pickle, written atomically.
+
+Layout, format version 1:
+
+    header                       a JSON text: {"format", "version", "written_by", "parameters", "history", ...}
+    user_factors, item_factors   float32 (n_users, factors), (n_items, factors)
+    item_biases                  float32 (n_items,)
+    liked_indptr, liked_indices  the training positives, CSR
+    NAME                         numeric labels, as they are; or
+    NAME.text, NAME.ends         string labels: UTF-8 bytes end to end, and where each ends (-1 - end for a missing one)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastbpr import _validation
+from fastbpr._version import __version__
+from fastbpr.errors import ModelFileError
+
+FORMAT = "fastbpr model"
+VERSION = 1
+
+
+def write(path: str | os.PathLike, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+    """Write a model file; whatever stops the writing leaves an older file at `path` whole."""
+    path = Path(path)
+    text = json.dumps({"format": FORMAT, "version": VERSION, "written_by": f"fastbpr {__version__}", **header})
+    encoded = {"header": np.frombuffer(text.encode(), dtype=np.uint8)}
+    for name, array in arrays.items():
+        encoded |= encode_labels(name, array) if array.dtype.kind in "OUS" else {name: array}
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, **encoded)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, current_mode(path))
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def current_mode(path: Path) -> int:
+    """Return the permissions of the file at `path`, or those a new file would get."""
+    try:
+        return path.stat().st_mode & 0o777
+    except FileNotFoundError:
+        umask = os.umask(0)
+        os.umask(umask)
+        return 0o666 & ~umask
+
+
+def read(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Read a model file into (header, arrays); refuse anything else with a `ModelFileError`."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            stored = {name: file[name] for name in file.files}
+        header = json.loads(stored.pop("header").tobytes())
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, KeyError, EOFError, AttributeError, TypeError, zipfile.BadZipFile, MemoryError) as error:
+        raise ModelFileError(
+            f"path must be a model written by fastbpr, but {os.fspath(path)!r} cannot be read as one ({error})."
+        ) from error
+    _validation.check_header(path, header, FORMAT, VERSION)
+    try:
+        arrays = {name: array for name, array in stored.items() if "." not in name}
+        for name in {name.partition(".")[0] for name in stored if "." in name}:
+            arrays[name] = decode_labels(stored[f"{name}.text"], stored[f"{name}.ends"])
+    except (KeyError, ValueError, IndexError) as error:
+        raise ModelFileError(f"path must be a whole model, but {os.fspath(path)!r} has damaged labels.") from error
+    return header, arrays
+
+
+def encode_labels(name: str, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """Turn an array of str or None into bytes and ends; None gets the complement of its end."""
+    texts = _validation.check_text_labels(name, labels)
+    encoded = [text.encode() if text is not None else b"" for text in texts]
+    ends = np.cumsum([len(text) for text in encoded], dtype=np.int64)
+    missing = np.array([text is None for text in texts], dtype=bool)
+    return {
+        f"{name}.text": np.frombuffer(b"".join(encoded), dtype=np.uint8),
+        f"{name}.ends": np.where(missing, -1 - ends, ends),
+    }
+
+
+def decode_labels(text: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Undo `encode_labels`."""
+    joined = text.tobytes()
+    missing = ends < 0
+    ends = np.where(missing, -1 - ends, ends)
+    starts = np.concatenate([[0], ends[:-1]])
+    if len(ends) and (ends[-1] != len(joined) or (ends < starts).any()):
+        raise ValueError("ends do not fit the text")
+    labels = np.empty(len(ends), dtype=object)
+    labels[:] = [
+        None if none else joined[start:end].decode() for start, end, none in zip(starts, ends, missing, strict=True)
+    ]
+    return labels
+
+
+def jsonable(value: Any) -> Any:
+    """Return a parameter as JSON can hold it; what it cannot hold, such as a generator, as None."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, Mapping):
+        return {key: jsonable(part) for key, part in value.items()}
+    return value if value is None or isinstance(value, (bool, int, float, str)) else None

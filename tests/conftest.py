@@ -1,0 +1,44 @@
+"""Fixtures that several test modules share."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+from fastbpr import _kernels
+
+
+@pytest.fixture(params=_kernels.available_instruction_sets())
+def kernels(request):
+    """(training, scoring) of every build that this machine runs."""
+    return _kernels.load(request.param)
+
+
+@pytest.fixture
+def training(kernels):
+    return kernels[0]
+
+
+@pytest.fixture
+def scoring(kernels):
+    return kernels[1]
+
+
+@pytest.fixture(scope="session")
+def data_folder():
+    """The folder of real data; tests that need it are skipped where there is none."""
+    folder = Path(os.environ.get("FASTBPR_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no data folder at {folder}; set FASTBPR_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def communities():
+    """Four communities of 50 users and 25 items; users interact with their own community's items only."""
+    rng = np.random.default_rng(0)
+    block = rng.random((50, 25)) < 0.4
+    dense = scipy.sparse.block_diag([np.roll(block, shift, axis=1) for shift in range(4)])
+    return scipy.sparse.csr_array(dense, dtype=np.float32)

@@ -1,0 +1,170 @@
+"""The two schedules: what an epoch covers, the distribution of its triplets, and what threads may not change."""
+
+import numpy as np
+import pytest
+import scipy.sparse
+from numpy.testing import assert_array_equal
+
+from fastbpr import _schedules, _tables
+
+FROZEN = _schedules.Step(0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+def power_law(n_users, n_items, density, seed=0):
+    rng = np.random.default_rng(seed)
+    chance = density * n_items / (1 + np.arange(n_items)) ** 0.7
+    dense = rng.random((n_users, n_items)) < chance / chance.mean() * density
+    return scipy.sparse.csr_array(rng.permutation(dense, axis=1), dtype=np.float32)
+
+
+def prepared(matrix, schedule, *, factors=8, verify=True, num_threads=1, weights=None, item_bias=True, seed=0):
+    positives = _schedules.Positives.of(scipy.sparse.csr_array(matrix), weights)
+    rng = np.random.default_rng(seed)
+    tables = _tables.pack(
+        rng.normal(0, 0.1, (matrix.shape[0], factors)).astype(np.float32),
+        rng.normal(0, 0.1, (matrix.shape[1], factors)).astype(np.float32),
+        np.zeros(matrix.shape[1], dtype=np.float32) if item_bias else None,
+    )
+    return tables, _schedules.SCHEDULES[schedule](positives, tables, verify, num_threads)
+
+
+def last(sums):
+    return list(sums)[-1]
+
+
+@pytest.mark.parametrize("schedule", ["blocked", "hogwild"])
+@pytest.mark.parametrize("shape", [(3, 5), (1, 50), (700, 300), (301, 1003)])
+def test_an_epoch_is_as_many_updates_as_interactions(schedule, shape):
+    matrix = power_law(*shape, density=0.1)
+    if matrix.nnz == 0:
+        matrix = scipy.sparse.csr_array(([1.0], ([0], [0])), shape=shape)
+    tables, epoch = prepared(matrix, schedule)
+    assert last(epoch.run_epoch(tables, FROZEN, 1)).n_updates == matrix.nnz
+
+
+def test_a_blocked_epoch_visits_every_interaction_once():
+    # One factor, no bias, a user's row of ones: each visit adds the same known step to the positive's row.
+    matrix = power_law(400, 700, density=0.05)
+    tables, epoch = prepared(matrix, "blocked", factors=1, item_bias=False)
+    assert len(epoch.user_starts) > 3  # several blocks, or this shows nothing
+    for _ in epoch.run_epoch(tables, FROZEN, 1):
+        pass
+    visited = scipy.sparse.csr_array(
+        (np.ones(matrix.nnz), (epoch.bucket_users, epoch.bucket_items)), shape=matrix.shape
+    )
+    assert visited.max() == 1
+    assert (visited != matrix).nnz == 0
+
+
+def test_buckets_hold_what_their_blocks_say():
+    matrix = power_law(400, 700, density=0.05)
+    tables, epoch = prepared(matrix, "blocked")
+    for _ in epoch.run_epoch(tables, FROZEN, 7):
+        pass
+    n_blocks = len(epoch.user_starts) - 1
+    for block in range(n_blocks):
+        for item_block in range(n_blocks):
+            bucket = slice(*epoch.bucket_starts[block, item_block : item_block + 2])
+            users, items = epoch.bucket_users[bucket], epoch.bucket_items[bucket]
+            assert ((users >= epoch.user_starts[block]) & (users < epoch.user_starts[block + 1])).all()
+            assert (epoch.block_of_item[items] == item_block).all()
+            for user in np.unique(users):
+                own = np.flatnonzero(users == user)
+                assert own[-1] - own[0] == len(own) - 1  # adjacent
+                assert (np.diff(items[own]) > 0).all()  # ascending
+
+
+@pytest.mark.parametrize("schedule", ["blocked", "hogwild"])
+def test_over_the_epochs_negatives_are_uniform_over_what_a_user_does_not_have(schedule):
+    # From a model of zeros a tiny step moves a bias by half the rate per visit, so biases count visits. All users have
+    # the same 20 of 200 items; each of the other 180 must be drawn equally often.
+    matrix = np.zeros((1, 200))
+    matrix[0, ::10] = 1
+    matrix = scipy.sparse.csr_array(np.repeat(matrix, 200, axis=0), dtype=np.float32)
+    tables, epoch = prepared(matrix, schedule)
+    step = _schedules.Step(1e-4, 0.0, 0.0, 0.0, 0.0)
+    n_epochs = 500
+    draws = np.empty((n_epochs, 180))
+    for number in range(n_epochs):
+        tables.users[:] = 0
+        tables.items[:] = 0
+        assert last(epoch.run_epoch(tables, step, number * 1_000_003)).n_updates == 4000
+        visits = tables.unpack()[2] / 0.5e-4
+        assert visits[::10].sum() == pytest.approx(4000, rel=0.01)
+        draws[number] = -np.delete(visits, np.s_[::10])
+    expected = 4000 / 180
+    z = (draws.mean(axis=0) - expected) / (draws.std(axis=0) / np.sqrt(n_epochs))
+    assert np.abs(z).max() < 4.5
+
+
+@pytest.mark.parametrize("item_bias", [True, False])
+@pytest.mark.parametrize("factors", [7, 64])
+def test_blocked_results_are_the_same_bits_on_any_number_of_threads(factors, item_bias):
+    matrix = power_law(1500, 900, density=0.03)
+    step = _schedules.Step(0.05, 0.01, 0.02, 0.003, 0.04)
+    results = []
+    for num_threads in (1, 2, 3, 8):
+        tables, epoch = prepared(
+            matrix, "blocked", factors=factors, num_threads=num_threads, weights=matrix.data * 0.5, item_bias=item_bias
+        )
+        assert len(epoch.user_starts) > 8
+        sums = [last(epoch.run_epoch(tables, step, key)) for key in range(3)]
+        results.append((*tables.unpack(), np.array(sums)))
+    for other in results[1:]:
+        for actual, expected in zip(other, results[0], strict=True):
+            assert_array_equal(actual, expected)
+
+
+def test_the_number_of_blocks_is_limited_by_small_data():
+    tiny = _schedules.Positives.of(power_law(5, 6, 0.5), None)
+    assert _schedules.number_of_blocks(tiny, 320) == 1
+
+
+def test_user_ranges_cover_all_users_and_balance_interactions():
+    matrix = power_law(1000, 500, density=0.05)
+    starts = _schedules.balanced_ranges(matrix.indptr, 8)
+    assert starts[0] == 0
+    assert starts[-1] == 1000
+    sizes = np.diff(matrix.indptr[starts])
+    assert sizes.sum() == matrix.nnz
+    assert sizes.max() < 1.3 * sizes.mean()
+
+
+def test_one_heavy_user_among_empty_ones_is_no_problem():
+    matrix = scipy.sparse.csr_array((np.ones(4000), (np.full(4000, 5), np.arange(4000) * 2)), shape=(200, 9000))
+    tables, epoch = prepared(matrix, "blocked", num_threads=2)
+    assert last(epoch.run_epoch(tables, FROZEN, 1)).n_updates == 4000
+
+
+@pytest.mark.parametrize("schedule", ["blocked", "hogwild"])
+def test_a_user_with_all_items_is_passed_over_and_the_others_learn(schedule):
+    dense = np.zeros((3, 40))
+    dense[0] = 1
+    dense[1, :7] = 1
+    tables, epoch = prepared(scipy.sparse.csr_array(dense, dtype=np.float32), schedule)
+    n_updates = [last(epoch.run_epoch(tables, FROZEN, key)).n_updates for key in range(20)]
+    assert np.mean(n_updates) == pytest.approx(7, abs=2)
+
+
+@pytest.mark.parametrize("schedule", ["blocked", "hogwild"])
+def test_without_verification_positives_can_be_negatives_but_never_the_same_item(schedule):
+    # Only one item is no positive; without verification all others are drawn as well, and no update is lost.
+    dense = np.ones((30, 12))
+    dense[:, 3] = 0
+    matrix = scipy.sparse.csr_array(dense, dtype=np.float32)
+    tables, epoch = prepared(matrix, schedule, verify=False)
+    tables.users[:] = 0
+    tables.items[:] = 0
+    for _ in epoch.run_epoch(tables, _schedules.Step(1e-3, 0.0, 0.0, 0.0, 0.0), 5):
+        pass
+    biases = tables.unpack()[2]
+    # As a verified negative item 3 would take all 330 falls; now it takes about a twelfth.
+    assert -60 < biases[3] / 0.5e-3 < -10
+
+
+def test_slices_cover_all_parts_in_order():
+    for n_parts, n_updates in [(1, 10), (32, 10), (32, 40_000_000), (7, 10**9)]:
+        bounds = list(_schedules.slices(n_parts, n_updates))
+        assert bounds[0][0] == 0
+        assert bounds[-1][1] == n_parts
+        assert all(first[1] == second[0] for first, second in zip(bounds[:-1], bounds[1:], strict=True))
