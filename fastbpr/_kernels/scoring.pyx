@@ -16,6 +16,7 @@ from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t
 
+from fastbpr._kernels.pointwise cimport Row
 from fastbpr._kernels.search cimport contains
 
 cdef enum:
@@ -39,33 +40,50 @@ cdef void pack_panel(const float[:, ::1] table, const int32_t* ids, Py_ssize_t s
             panel[f * LANES + k] = 0
 
 
-cdef inline void score_tile(const float* queries, Py_ssize_t width, const float* panel, float* scores) noexcept nogil:
-    """scores[q, k] = sum over f of queries[q, f] * panel[f, k], for TILE queries and LANES items."""
-    cdef float[TILE * LANES] sums
-    cdef Py_ssize_t f, q, k
-    cdef float factor
-    for k in range(TILE * LANES):
-        sums[k] = 0
-    for f in range(width):
-        for q in range(TILE):
-            factor = queries[q * width + f]
-            for k in range(LANES):
-                sums[q * LANES + k] += factor * panel[f * LANES + k]
-    for k in range(TILE * LANES):
-        scores[k] = sums[k]
+cdef inline void score_tile(const float* queries, Py_ssize_t width, const float* panel, Row scores) noexcept nogil:
+    """scores[q, k] = sum over f of queries[q, f] * panel[f, k], for TILE queries and LANES items.
+
+    Written so that compilers vectorise the loop over items, with the eight sums in registers; for that they must know
+    that width > 0.
+    """
+    cdef Py_ssize_t f, k
+    cdef float s0, s1, s2, s3, s4, s5, s6, s7, factor
+    if width <= 0:
+        return
+    for k in range(LANES):
+        s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0
+        for f in range(width):
+            factor = panel[f * LANES + k]
+            s0 += queries[f] * factor
+            s1 += queries[width + f] * factor
+            s2 += queries[2 * width + f] * factor
+            s3 += queries[3 * width + f] * factor
+            s4 += queries[4 * width + f] * factor
+            s5 += queries[5 * width + f] * factor
+            s6 += queries[6 * width + f] * factor
+            s7 += queries[7 * width + f] * factor
+        scores[k] = s0
+        scores[LANES + k] = s1
+        scores[2 * LANES + k] = s2
+        scores[3 * LANES + k] = s3
+        scores[4 * LANES + k] = s4
+        scores[5 * LANES + k] = s5
+        scores[6 * LANES + k] = s6
+        scores[7 * LANES + k] = s7
 
 
 cdef inline void finish_tile(const float[::1] scale, const float[::1] offset, const int32_t* ids, Py_ssize_t size,
                              float* scores) noexcept nogil:
     """Apply the items' scales and offsets (either may be empty) to a tile of scores."""
+    cdef float[LANES] factors
+    cdef float[LANES] terms
     cdef Py_ssize_t q, k
-    for k in range(size):
-        if scale.shape[0]:
-            for q in range(TILE):
-                scores[q * LANES + k] *= scale[ids[k]]
-        if offset.shape[0]:
-            for q in range(TILE):
-                scores[q * LANES + k] += offset[ids[k]]
+    for k in range(LANES):
+        factors[k] = scale[ids[k]] if k < size and scale.shape[0] else 1
+        terms[k] = offset[ids[k]] if k < size and offset.shape[0] else 0
+    for q in range(TILE):
+        for k in range(LANES):
+            scores[q * LANES + k] = scores[q * LANES + k] * factors[k] + terms[k]
 
 
 # ---- top-K ------------------------------------------------------------------------------------------------------
@@ -166,7 +184,7 @@ cdef void top_k_block(
         pack_panel(table, ids, size, panel)
         for tile_index in range((last_query - first_query + TILE - 1) // TILE):
             tile = first_query + tile_index * TILE
-            score_tile(&queries[tile, 0], width, panel, scores)
+            score_tile(&queries[tile, 0], width, panel, <Row>scores)
             finish_tile(scale, offset, ids, size, scores)
             for query in range(tile, min(tile + TILE, last_query)):
                 offer(
@@ -211,7 +229,7 @@ cdef void score_panel(
     pack_panel(table, &candidates[first], size, panel)
     for tile_index in range((n_queries + TILE - 1) // TILE):
         tile = tile_index * TILE
-        score_tile(&queries[tile, 0], width, panel, tile_scores)
+        score_tile(&queries[tile, 0], width, panel, <Row>tile_scores)
         finish_tile(scale, offset, &candidates[first], size, tile_scores)
         for query in range(tile, min(tile + TILE, n_queries)):
             for k in range(size):
