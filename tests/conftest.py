@@ -41,4 +41,6 @@ def communities():
     rng = np.random.default_rng(0)
     block = rng.random((50, 25)) < 0.4
     dense = scipy.sparse.block_diag([np.roll(block, shift, axis=1) for shift in range(4)])
-    return scipy.sparse.csr_array(dense, dtype=np.float32)
+    matrix = scipy.sparse.csr_array(dense, dtype=np.float32)
+    matrix.eliminate_zeros()
+    return matrix

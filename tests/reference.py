@@ -79,5 +79,5 @@ def top_k(scores, n, candidates, excluded=()):
     ids = np.full(n, -1)
     best = np.full(n, -np.inf)
     ids[: len(allowed)] = allowed
-    best[: len(allowed)] = scores[allowed]
+    best[: len(allowed)] = [scores[item] for item in allowed]
     return ids, best
