@@ -49,7 +49,7 @@ class BPR(FactorModel):
     ----------
     factors : int, default 64
         Length of each vector, >= 1. Time and memory grow linearly with it. Multiples of 16 waste nothing.
-    learning_rate : float, default 0.1
+    learning_rate : float, default 0.2
         Step size per triplet, > 0. Too high shows as a `TrainingError`.
     regularization : float or mapping, default 0.01
         L2 strength >= 0, applied to the rows that a triplet touches, so popular items are touched, and shrunk, more
@@ -116,7 +116,7 @@ class BPR(FactorModel):
     def __init__(
         self,
         factors: int = 64,
-        learning_rate: float = 0.1,
+        learning_rate: float = 0.2,
         regularization: float | Mapping[str, float] = 0.01,
         iterations: int = 100,
         num_threads: int = 0,

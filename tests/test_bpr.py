@@ -57,7 +57,7 @@ def test_linear_decay_ends_near_zero_and_constant_stays(communities):
     rates = [epoch.learning_rate for epoch in fit(communities, iterations=4, learning_rate=0.2).history]
     assert_allclose(rates, [0.2, 0.15, 0.1, 0.05])
     rates = [e.learning_rate for e in fit(communities, iterations=3, learning_rate_decay="constant").history]
-    assert_allclose(rates, [0.1] * 3)
+    assert_allclose(rates, [0.2] * 3)
 
 
 def test_first_epoch_loss_is_what_the_reference_says_of_the_start(communities):
