@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 from fastbpr._kernels import partition, training
 from fastbpr._tables import Tables
 
+PADDING = 16  # of bucket_items, which the kernel reads in whole vectors; must equal PADDING of search.pxd
 # An epoch runs in slices of about this many updates; between slices Python may handle signals such as Ctrl-C.
 UPDATES_PER_SLICE = 4_000_000
 
@@ -82,7 +83,7 @@ class BlockedSchedule:
         self.bucket_starts = np.empty((n_blocks, n_blocks + 1), dtype=np.int64)
         self.cursors = np.empty((n_blocks, n_blocks), dtype=np.int64)
         self.bucket_users = np.empty(n_interactions, dtype=np.int32)
-        self.bucket_items = np.empty(n_interactions, dtype=np.int32)
+        self.bucket_items = np.zeros(n_interactions + PADDING, dtype=np.int32)
         self.bucket_weights = np.empty(len(positives.weights), dtype=np.float32)
         self.losses = np.zeros((n_blocks, n_blocks))
         self.n_correct = np.zeros((n_blocks, n_blocks), dtype=np.int64)
@@ -98,7 +99,7 @@ class BlockedSchedule:
         )  # fmt: skip
         for sums in (self.losses, self.n_correct, self.n_updates):
             sums[:] = 0
-        for first, last in slices(len(self.user_starts) - 1, len(self.bucket_items)):
+        for first, last in slices(len(self.user_starts) - 1, len(self.bucket_users)):
             training.train_stages(
                 tables.users, tables.items, tables.item_bias, self.verify, step, key, first, last,
                 self.bucket_starts, self.bucket_users, self.bucket_items, self.bucket_weights,

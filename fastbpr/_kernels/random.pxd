@@ -27,21 +27,44 @@ cdef inline uint64_t stream(uint64_t key, uint64_t purpose, uint64_t index) noex
     return mix(mix(key + purpose * <uint64_t>0x9E3779B97F4A7C15) + index * <uint64_t>0xD1342543DE82EF95)
 
 
+cdef inline uint64_t position_at(uint64_t state, uint64_t steps) noexcept nogil:
+    """The stream's word after so many draws."""
+    return state + steps * <uint64_t>0x9E3779B97F4A7C15
+
+
+cdef inline uint64_t word_at(uint64_t state, uint64_t steps) noexcept nogil:
+    """What draw number `steps` from here will give."""
+    return mix(position_at(state, steps))
+
+
 cdef inline uint64_t draw_word(uint64_t* state) noexcept nogil:
     """64 uniform bits; advances the stream by one."""
-    state[0] += <uint64_t>0x9E3779B97F4A7C15
+    state[0] = position_at(state[0], 1)
     return mix(state[0])
 
 
+cdef inline uint32_t scale_word(uint64_t word, uint32_t bound) noexcept nogil:
+    """The word's upper half scaled to 0 .. bound - 1; `is_biased` tells the words to throw away."""
+    return <uint32_t>(((word >> 32) * bound) >> 32)
+
+
+cdef inline bint is_biased(uint64_t word, uint32_t bound, uint32_t threshold) noexcept nogil:
+    """Whether `scale_word` of this word would favour some values, with threshold = 2**32 mod bound (Lemire 2019)."""
+    return <uint32_t>((word >> 32) * bound) < threshold
+
+
+cdef inline uint32_t bias_threshold(uint32_t bound) noexcept nogil:
+    """2**32 mod bound."""
+    return (0 - bound) % bound
+
+
 cdef inline uint32_t draw_below(uint64_t* state, uint32_t bound) noexcept nogil:
-    """Uniform integer in 0 .. bound - 1, bound >= 1, exactly (Lemire 2019: no division but in the rare redraw)."""
-    cdef uint64_t product = (draw_word(state) >> 32) * bound
-    cdef uint32_t threshold
-    if <uint32_t>product < bound:
-        threshold = (0 - bound) % bound
-        while <uint32_t>product < threshold:
-            product = (draw_word(state) >> 32) * bound
-    return <uint32_t>(product >> 32)
+    """Uniform integer in 0 .. bound - 1, bound >= 1, exactly."""
+    cdef uint64_t word = draw_word(state)
+    if <uint32_t>((word >> 32) * bound) < bound:  # the division in the threshold is rarely needed
+        while is_biased(word, bound, bias_threshold(bound)):
+            word = draw_word(state)
+    return scale_word(word, bound)
 
 
 cdef inline uint64_t draw_below_large(uint64_t* state, uint64_t bound) noexcept nogil:

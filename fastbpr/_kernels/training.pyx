@@ -1,7 +1,7 @@
 """BPR by SGD: draws triplets and applies their updates. The whole training hot path.
 
-Both schedules fill a `Batch` with triplets (verified negatives: never one of the user's positives), prefetch its rows
-and pass it to `train_batch`, which applies the updates one after another. They differ in where triplets come from:
+Both schedules fill a `Batch` with triplets (verified negatives: never one of the user's positives), prefetch rows that
+are not in cache, and pass it to `train_batch`, which applies the updates one after another. They differ in where triplets come from:
 
 blocked   The buckets of one stage share no user row and no item row, so threads take them in any order without a race
           and with the same result. Negatives come from the bucket's own item block.
@@ -16,15 +16,16 @@ What every function here trusts: indices are in range; CSR rows and blocks are s
 every weight is finite; no other thread holds the tables.
 """
 from cython.parallel cimport prange
-from libc.stdint cimport int16_t, int32_t, int64_t, uint64_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint32_t, uint64_t
 
 from fastbpr._kernels.pointwise cimport (
     LANES, Row, Step, loss_of, preference, pull_of, update_biases, update_rows,
 )
 from fastbpr._kernels.random cimport (
-    BUCKET_STREAM, CHUNK_STREAM, draw_below, draw_below_large, stream,
+    BUCKET_STREAM, CHUNK_STREAM, bias_threshold, draw_below, draw_below_large, is_biased, position_at, scale_word,
+    stream, word_at,
 )
-from fastbpr._kernels.search cimport contains
+from fastbpr._kernels.search cimport contains, contains_padded
 
 cdef extern from *:
     """
@@ -40,6 +41,8 @@ cdef enum:
     WINDOW = 128      # triplets drawn before their updates; a user's interactions are shuffled inside a window
     MAX_REDRAWS = 16  # of a negative, before the positives are counted out instead
     CHUNK = 4096      # triplets per hogwild stream
+    NO_TRIPLET = 100  # margin of a place in a batch that has no triplet; its loss is zero
+    WARM_VISITS = 4   # visits per item of a block from which on its rows stay in cache by themselves
 
 cdef struct Model:
     float* users
@@ -105,9 +108,12 @@ cdef inline float apply_triplet(const Model* model, Py_ssize_t width, int32_t us
 
 
 cdef inline void apply_batch(const Model* model, Py_ssize_t width, Batch* batch) noexcept nogil:
-    """Apply the triplets of a batch in order and keep their margins."""
+    """Apply the triplets of a batch in order and keep their margins; those without a negative are passed over."""
     cdef Py_ssize_t k
     for k in range(batch.size):
+        if batch.negatives[k] < 0:
+            batch.margins[k] = NO_TRIPLET
+            continue
         batch.margins[k] = apply_triplet(model, width, batch.users[k], batch.positives[k], batch.negatives[k],
                                          batch.weights[k])
 
@@ -115,8 +121,6 @@ cdef inline void apply_batch(const Model* model, Py_ssize_t width, Batch* batch)
 cdef void train_batch(const Model* model, Batch* batch, Sums* sums) noexcept nogil:
     """Apply a batch and add to `sums`. The usual widths get their own unrolled copy of the loop."""
     cdef Py_ssize_t k
-    cdef float loss = 0
-    cdef int32_t n_correct = 0
     if model.width == 64:
         apply_batch(model, 64, batch)
     elif model.width == 32:
@@ -128,27 +132,30 @@ cdef void train_batch(const Model* model, Batch* batch, Sums* sums) noexcept nog
     else:
         apply_batch(model, model.width, batch)
     for k in range(batch.size, WINDOW):
-        batch.margins[k] = 100  # a loss of zero
+        batch.margins[k] = NO_TRIPLET
     add_losses(batch, sums)
-    sums.n_updates += batch.size
 
 
 cdef void add_losses(const Batch* batch, Sums* sums) noexcept nogil:
-    """Losses and correctly ordered pairs of one batch; margins of 100 stand for no triplet."""
+    """Add a batch's losses, and count its updates and correctly ordered pairs."""
     cdef float[LANES] lanes
     cdef int32_t[LANES] correct
+    cdef int32_t[LANES] updates
     cdef Py_ssize_t group, k
+    cdef float margin
     for k in range(LANES):
         lanes[k] = 0
-        correct[k] = 0
+        correct[k] = updates[k] = 0
     for group in range(WINDOW // LANES):
         for k in range(LANES):
-            lanes[k] += loss_of(batch.margins[group * LANES + k])
-            correct[k] += batch.margins[group * LANES + k] > 0
+            margin = batch.margins[group * LANES + k]
+            lanes[k] += loss_of(margin)
+            correct[k] += margin > 0
+            updates[k] += margin != NO_TRIPLET
     for k in range(LANES):
         sums.loss += lanes[k]
-        sums.n_correct += correct[k]
-    sums.n_correct -= WINDOW - batch.size
+        sums.n_correct += correct[k] + updates[k] - (WINDOW // LANES)
+        sums.n_updates += updates[k]
 
 
 # ---- negatives --------------------------------------------------------------------------------------------------
@@ -169,47 +176,52 @@ cdef int32_t count_out(const int32_t* candidates, Py_ssize_t n_candidates, const
     return -1
 
 
-cdef inline int32_t draw_negative(const int32_t* candidates, Py_ssize_t n_candidates, const int32_t* positives,
-                                  Py_ssize_t n_positives, uint64_t* rng) noexcept nogil:
+cdef int32_t draw_negative(const int32_t* candidates, Py_ssize_t n_candidates, const int32_t* positives,
+                             Py_ssize_t n_positives, uint64_t* rng) noexcept nogil:
     """A uniform candidate that is not a positive, or -1 if there is none. Positives are among the candidates."""
     cdef Py_ssize_t attempt
     cdef int32_t negative
     if n_positives == n_candidates:
         return -1
     for attempt in range(MAX_REDRAWS):
-        negative = candidates[draw_below(rng, <int32_t>n_candidates)]
+        negative = candidates[draw_below(rng, <uint32_t>n_candidates)]
         if not contains(positives, n_positives, negative):
             return negative
     return count_out(candidates, n_candidates, positives, n_positives, rng)
 
 
-cdef inline void add_triplet(const Model* model, Batch* batch, int32_t user, int32_t positive, int32_t negative,
+cdef inline void put_triplet(Batch* batch, Py_ssize_t place, int32_t user, int32_t positive, int32_t negative,
                              float weight) noexcept nogil:
-    """Append a triplet and start fetching its rows."""
+    """Write a triplet into a batch."""
+    batch.users[place] = user
+    batch.positives[place] = positive
+    batch.negatives[place] = negative
+    batch.weights[place] = weight
+
+
+cdef inline void prefetch_row(const float* table, int32_t row, Py_ssize_t stride) noexcept nogil:
+    """Start fetching all cache lines of a row."""
     cdef Py_ssize_t line
-    cdef const float* q_i = model.items + positive * model.item_stride
-    cdef const float* q_j = model.items + negative * model.item_stride
-    cdef const float* p = model.users + user * model.user_stride
-    batch.users[batch.size] = user
-    batch.positives[batch.size] = positive
-    batch.negatives[batch.size] = negative
-    batch.weights[batch.size] = weight
-    batch.size += 1
-    for line in range(model.item_stride // LANES):
-        prefetch(q_i + line * LANES)
-        prefetch(q_j + line * LANES)
-    for line in range(model.user_stride // LANES):
-        prefetch(p + line * LANES)
+    for line in range(stride // LANES):
+        prefetch(table + row * stride + line * LANES)
 
 
 # ---- the blocked schedule ---------------------------------------------------------------------------------------
 
 
-cdef void shuffle(int16_t* order, Py_ssize_t size, uint64_t* rng) noexcept nogil:
-    """A random permutation of 0 .. size - 1."""
+cdef inline void draw_words(uint64_t* rng, uint64_t* words) noexcept nogil:
+    """WINDOW words of the stream at once: the same words as one by one, in vector registers."""
+    cdef Py_ssize_t k
+    for k in range(WINDOW):
+        words[k] = word_at(rng[0], k + 1)
+    rng[0] = position_at(rng[0], WINDOW)
+
+
+cdef inline void shuffle(const uint64_t* words, int16_t* order) noexcept nogil:
+    """A random permutation of 0 .. WINDOW - 1 from the lower halves of the words."""
     cdef Py_ssize_t k, other
-    for k in range(size):
-        other = draw_below(rng, <int32_t>(k + 1))
+    for k in range(WINDOW):
+        other = <Py_ssize_t>(((words[k] & <uint64_t>0xFFFFFFFF) * <uint64_t>(k + 1)) >> 32)
         order[k] = order[other]
         order[other] = <int16_t>k
 
@@ -217,39 +229,47 @@ cdef void shuffle(int16_t* order, Py_ssize_t size, uint64_t* rng) noexcept nogil
 cdef void train_bucket(const Model* model, const int32_t* users, const int32_t* items, const float* weights,
                        Py_ssize_t size, const int32_t* candidates, Py_ssize_t n_candidates, bint verify,
                        uint64_t rng, Sums* sums) noexcept nogil:
-    """One pass over a bucket, in windows: find each user's run of positives, shuffle, draw, update.
+    """One pass over a bucket in windows: draw a negative for each interaction, shuffle the triplets, update.
 
-    Without `verify`, a negative is only not the positive itself: every run is cut to one entry.
+    A user's positives in this block are the run of entries with the same user. Without `verify`, a negative is only
+    not the positive itself: every run is cut to one entry.
     """
     cdef:
         Batch batch
+        uint64_t[WINDOW] words
         int16_t[WINDOW] order
-        Py_ssize_t[WINDOW] run_starts
-        Py_ssize_t[WINDOW] run_ends
-        Py_ssize_t window, start, length, k, place, entry
+        Py_ssize_t window, k, entry
         Py_ssize_t run_start = 0, run_end = 0
+        uint32_t bound = <uint32_t>n_candidates
+        uint32_t threshold = bias_threshold(bound)
+        bint items_are_cold = size < WARM_VISITS * n_candidates
         int32_t negative
     for window in range((size + WINDOW - 1) // WINDOW):
-        start = window * WINDOW
-        length = min(size - start, <Py_ssize_t>WINDOW)
-        for k in range(length):
-            if start + k == run_end:
+        draw_words(&rng, words)
+        shuffle(words, order)
+        batch.size = WINDOW
+        for k in range(WINDOW):
+            entry = window * WINDOW + k
+            if entry >= size:
+                batch.negatives[order[k]] = -1
+                continue
+            if entry == run_end:
                 run_start = run_end
                 run_end += 1
                 while verify and run_end < size and users[run_end] == users[run_start]:
                     run_end += 1
-            run_starts[k] = run_start
-            run_ends[k] = run_end
-        shuffle(order, length, &rng)
-        batch.size = 0
-        for k in range(length):
-            place = order[k]
-            entry = start + place
-            negative = draw_negative(candidates, n_candidates, items + run_starts[place],
-                                     run_ends[place] - run_starts[place], &rng)
-            if negative >= 0:
-                add_triplet(model, &batch, users[entry], items[entry], negative,
-                            weights[entry] if weights != NULL else 1)
+                prefetch_row(model.users, users[run_start], model.user_stride)
+            negative = candidates[scale_word(words[k], bound)]
+            if contains_padded(items + run_start, run_end - run_start, negative) or is_biased(
+                words[k], bound, threshold
+            ):
+                negative = draw_negative(candidates, n_candidates, items + run_start, run_end - run_start, &rng)
+            put_triplet(&batch, order[k], users[entry], items[entry], negative,
+                        weights[entry] if weights != NULL else 1)
+            if items_are_cold:
+                prefetch_row(model.items, items[entry], model.item_stride)
+                if negative >= 0:
+                    prefetch_row(model.items, negative, model.item_stride)
         train_batch(model, &batch, sums)
 
 
@@ -264,7 +284,7 @@ def train_stages(
     Py_ssize_t last_stage,               # stages first_stage .. last_stage - 1 of n_blocks
     const int64_t[:, ::1] bucket_starts,  # in   (n_blocks, n_blocks + 1)
     const int32_t[::1] bucket_users,     # in   (n_interactions,)
-    const int32_t[::1] bucket_items,     # in   (n_interactions,)
+    const int32_t[::1] bucket_items,     # in   (n_interactions + PADDING,)
     const float[::1] bucket_weights,     # in   (n_interactions,), or empty
     const int64_t[::1] block_starts,     # in   (n_blocks + 1,)
     const int32_t[::1] block_items,      # in   (n_items,)
@@ -366,16 +386,18 @@ cdef void train_chunk(
         int64_t entry, first, last
         int32_t user, negative
     while remaining > 0:
-        batch.size = 0
-        for k in range(min(remaining, <int64_t>WINDOW)):
+        batch.size = min(remaining, <int64_t>WINDOW)
+        for k in range(batch.size):
             entry = draw_below_large(&rng, indices.shape[0])
             user = rows[entry]
             first = indptr[user] if verify else entry
             last = indptr[user + 1] if verify else entry + 1
             negative = draw_negative(&catalogue[0], catalogue.shape[0], &indices[first], last - first, &rng)
+            put_triplet(&batch, k, user, indices[entry], negative, weights[entry] if weights != NULL else 1)
+            prefetch_row(model.users, user, model.user_stride)
+            prefetch_row(model.items, indices[entry], model.item_stride)
             if negative >= 0:
-                add_triplet(model, &batch, user, indices[entry], negative,
-                            weights[entry] if weights != NULL else 1)
+                prefetch_row(model.items, negative, model.item_stride)
         train_batch(model, &batch, &sums)
         remaining -= WINDOW
     losses[chunk] = sums.loss
@@ -402,7 +424,8 @@ def apply_triplets(
         Py_ssize_t k
     batch.size = 0
     for k in range(triplets.shape[0]):
-        add_triplet(&model, &batch, triplets[k, 0], triplets[k, 1], triplets[k, 2], weights[k])
+        put_triplet(&batch, batch.size, triplets[k, 0], triplets[k, 1], triplets[k, 2], weights[k])
+        batch.size += 1
         if batch.size == WINDOW or k == triplets.shape[0] - 1:
             train_batch(&model, &batch, &sums)
             batch.size = 0
