@@ -7,11 +7,14 @@ TypeError is for the wrong kind of thing, ValueError for the wrong value.
 
 from __future__ import annotations
 
+import contextlib
+import difflib
 import importlib
 import math
 import numbers
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -337,3 +340,114 @@ def check_model_arrays(path: Any, header: dict[str, Any], arrays: dict[str, np.n
         fits = False
     if not fits:
         raise ModelFileError(f"path must be a whole model, but the parts of {str(path)!r} do not fit each other.")
+
+
+# ---- interactions ---------------------------------------------------------------------------------------------
+
+
+def check_frame(frame: Any) -> list[str]:
+    """Return the column names of a data frame."""
+    names = getattr(frame, "column_names", None) or getattr(frame, "columns", None)
+    if names is None or not hasattr(frame, "__getitem__"):
+        raise TypeError(
+            f"frame must be a pandas or polars DataFrame or a pyarrow Table, got {type(frame).__name__}. For arrays use "
+            "Interactions.from_arrays(users, items)."
+        )
+    return list(names)
+
+
+def check_column_names(names: Mapping[str, str | None], known: list[str]) -> None:
+    """Refuse a column that is not there."""
+    for role, name in names.items():
+        if name is not None and name not in known:
+            close = difflib.get_close_matches(str(name), [str(other) for other in known], n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise ValueError(f"{role} must be one of the columns {', '.join(map(str, known))}, got {name!r}.{hint}")
+
+
+def check_file(path: Any, *, folder: bool = False) -> None:
+    """Refuse a path that is not a file (or a folder, where that is allowed)."""
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"path must be an existing file, got {str(path)!r}.")
+    if path.is_dir() and not folder:
+        raise IsADirectoryError(f"path must be a file, got the folder {str(path)!r}.")
+
+
+@contextlib.contextmanager
+def readable(path: Any, kind: str, *errors: type[Exception]) -> Iterator[None]:
+    """Turn the reader's complaint about a file into ours."""
+    try:
+        yield
+    except errors as error:
+        raise ValueError(f"path must be a readable {kind} file, got {path!r}: {error}") from error
+
+
+def check_column(name: str, values: Any) -> np.ndarray:
+    """Return a 1-D array of any dtype."""
+    rule = f"{name} must be a 1-D array, list or column, one entry per row"
+    if isinstance(values, (str, bytes, Mapping, set, frozenset)) or not hasattr(values, "__len__"):
+        raise TypeError(f"{rule}, got {describe(values)}. Make it a list or an array first.")
+    if isinstance(values, np.ndarray) or hasattr(values, "__array__"):
+        array = np.asarray(values)
+    else:
+        array = np.empty(len(values), dtype=object)
+        array[:] = values if not isinstance(values, np.ndarray) else list(values)
+    if array.ndim != 1:
+        raise ValueError(f"{rule}, got shape {array.shape}.")
+    return array
+
+
+def check_lengths(columns: Mapping[str, Any]) -> int:
+    """Return the common length of columns."""
+    lengths = {name: len(column) for name, column in columns.items()}
+    n_rows = lengths["users"]
+    for name, length in lengths.items():
+        if length != n_rows:
+            raise ValueError(f"{name} must have one entry per row, {n_rows} as users have, got {length}.")
+    return n_rows
+
+
+def check_numbers(name: str, column: np.ndarray) -> np.ndarray:
+    """Return numbers as float64; None becomes NaN."""
+    try:
+        return column.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} must be numbers, got dtype {column.dtype} ({error}).") from error
+
+
+def check_times(name: str, column: np.ndarray) -> np.ndarray:
+    """Return times as int64, float64 or datetime64; dates of Python become datetime64."""
+    if column.dtype.kind in "bui":
+        return column.astype(np.int64)
+    if column.dtype.kind == "f":
+        return column.astype(np.float64)
+    if column.dtype.kind == "O":
+        kinds = {type(value).__name__ for value in column} - {"NoneType", "NaTType", "NAType"}
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
+            if kinds <= {"datetime", "date", "Timestamp", "datetime64"}:
+                return column.astype("datetime64[us]")
+            if kinds <= {"int", "float"}:
+                whole = kinds == {"int"} and None not in column.tolist()
+                return column.astype(np.int64 if whole else np.float64)
+    if column.dtype.kind == "M":
+        return column
+    raise TypeError(f"{name} must be numbers or dates, got {describe(column)}. Parse texts first.")
+
+
+def check_rows_are_good(on_bad_rows: str, reasons: Mapping[str, np.ndarray], n_good: int) -> None:
+    """Refuse bad rows where the user wants that, and data without any good row."""
+    counts = ", ".join(f"{count:,} with {reason}" for reason, count in counted(reasons).items())
+    if counts and on_bad_rows == "raise":
+        first = min(int(np.flatnonzero(bad)[0]) for bad in reasons.values() if bad.any())
+        raise ValueError(
+            f"rows must have a user, an item and valid values, got {counts}; the first is row {first} (counted from 0). "
+            "Repair them, or leave them out with on_bad_rows='report'."
+        )
+    if n_good == 0:
+        raise ValueError(f"The data must have at least one good row, got {counts or 'no rows at all'}.")
+
+
+def counted(reasons: Mapping[str, np.ndarray]) -> dict[str, int]:
+    """Count the bad rows of each reason that occurs."""
+    return {reason: int(bad.sum()) for reason, bad in reasons.items() if bad.any()}

@@ -15,3 +15,10 @@ class ModelFileError(ValueError):
 
 class MissingExtraError(ImportError):
     """An optional dependency is not installed; the message has the command that installs it."""
+
+
+class UnknownLabelError(KeyError):
+    """A label is not in the data; the message has the closest ones that are."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # KeyError would show the message in quotes

@@ -1,0 +1,377 @@
+"""Logs of who did what to which item, as the trainer wants them: rows, a sparse matrix, and the labels behind both."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse
+
+from fastbpr import _labels, _readers, _validation
+from fastbpr._labels import MISSING, Factorised
+
+HEAVY_SHARE = 0.1  # of all rows: one user with more of them is rarely a person
+
+
+class Contexts(NamedTuple):
+    """The good rows of the log with the context each happened in (page, session, basket); duplicates are kept."""
+
+    users: np.ndarray  # int32 (n_good_rows,)
+    items: np.ndarray  # int32 (n_good_rows,)
+    contexts: np.ndarray  # int32 (n_good_rows,), -1 where the row has none
+    labels: np.ndarray
+
+
+class Interactions:
+    """Interactions of users with items, their labels, and what became of every row of the log.
+
+    Made by `from_arrays`, `from_dataframe`, `from_csv` or `from_parquet`. Labels may be strings, integers, floats as
+    pandas leaves them (whole ones become integers), dates or any hashable objects; they get row numbers in first-seen
+    order. Rows of the same user and item merge into one interaction; its value is the sum of their weights, each 1 if
+    there are none. A row without a user or an item (None, NaN or an empty string), with a weight that is not a finite
+    number > 0, or without a timestamp where there are timestamps, is bad: it is left out, counted and reported, or refused
+    with ``on_bad_rows="raise"``.
+
+    Attributes
+    ----------
+    user_items : scipy.sparse.csr_array of float32, shape (n_users, n_items)
+        Canonical: sorted, without duplicates or zeros.
+    user_labels, item_labels : ndarray
+        Label of each row and column. Strings are objects of type str.
+    item_names : ndarray of object, shape (n_items,), or None
+        The name most often seen with each item, None for an item without one.
+    timestamps : ndarray of int64, float64 or datetime64, shape (n_interactions,), or None
+        The latest time of each interaction, in the order of ``user_items.indices``.
+    has_weights : bool
+        Whether weights were given.
+    contexts : Contexts or None
+        ``users, items, contexts, labels`` of all good rows.
+    n_users, n_items, n_rows, n_bad_rows, n_merged_rows : int
+        `n_rows` were read; `n_bad_rows` of them left out; `n_merged_rows` repeated an earlier row's user and item.
+    bad_rows : dict of str to int
+        Reason to number of rows. A row with two reasons is counted under the first.
+
+    Examples
+    --------
+    >>> log = Interactions.from_arrays(["ann", "bob", "ann", None], ["tea", "tea", "cup", "cup"])
+    >>> log
+    Interactions(2 users, 2 items, 3 interactions; 1 bad row left out)
+    >>> log.user_items.toarray()
+    array([[1., 1.],
+           [1., 0.]], dtype=float32)
+    >>> log.item_labels[log.item_rows("cup")]
+    'cup'
+    """
+
+    user_items: scipy.sparse.csr_array
+    user_labels: np.ndarray
+    item_labels: np.ndarray
+    item_names: np.ndarray | None
+    timestamps: np.ndarray | None
+    contexts: Contexts | None
+    has_weights: bool
+    n_rows: int
+    bad_rows: dict[str, int]
+    heaviest_user: tuple[Any, float]  # (label, share of the good rows)
+
+    # ---- constructors -----------------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_arrays(
+        cls,
+        users: Any,
+        items: Any,
+        *,
+        contexts: Any = None,
+        timestamps: Any = None,
+        weights: Any = None,
+        item_names: Any = None,
+        missing_user: Any = None,
+        on_bad_rows: str = "report",
+    ) -> Interactions:
+        """Make interactions from one array or list per column.
+
+        Parameters
+        ----------
+        users, items : array-like, shape (n_rows,)
+            Labels.
+        contexts : array-like, shape (n_rows,), or None, default None
+            Label of the page, session or basket the interaction happened in; may be missing.
+        timestamps : array-like of numbers or dates, shape (n_rows,), or None, default None
+        weights : array-like of numbers > 0, shape (n_rows,), or None, default None
+        item_names : array-like of str, shape (n_rows,), or None, default None
+            Title of the row's item; may be missing.
+        missing_user : label, list of labels or None, default None
+            User labels that stand for no user, such as 0 for visitors that are not known.
+        on_bad_rows : {"report", "raise"}, default "report"
+            Leave bad rows out and count them, or refuse the data.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a column is not as it must be, or no good row remains.
+        """
+        columns = {
+            "users": users,
+            "items": items,
+            "contexts": contexts,
+            "timestamps": timestamps,
+            "weights": weights,
+            "item_names": item_names,
+        }
+        columns = {name: _readers.as_column(name, values) for name, values in columns.items() if values is not None}
+        _validation.check_lengths(columns)
+        labels = ("users", "items", "contexts", "item_names")
+        factorised = {name: _labels.factorise(columns[name]) for name in labels if name in columns}
+        return cls._from_factorised(factorised, columns, missing_user, on_bad_rows)
+
+    @classmethod
+    def from_dataframe(
+        cls,
+        frame: Any,
+        user: str = "user",
+        item: str = "item",
+        context: str | None = None,
+        timestamp: str | None = None,
+        weight: str | None = None,
+        item_name: str | None = None,
+        missing_user: Any = None,
+        on_bad_rows: str = "report",
+    ) -> Interactions:
+        """Make interactions from the named columns of a pandas or polars data frame or a pyarrow table.
+
+        Parameters are the names of columns; what they hold is described at `from_arrays`.
+
+        Examples
+        --------
+        >>> import pyarrow
+        >>> table = pyarrow.table({"visitor": [7.0, None, 8.0], "sku": ["a", "b", "a"]})
+        >>> Interactions.from_dataframe(table, user="visitor", item="sku").user_labels
+        array([7, 8])
+        """
+        names = cls._roles(user, item, context, timestamp, weight, item_name)
+        return cls._from_columns(_readers.frame_columns(frame, names), missing_user, on_bad_rows)
+
+    @classmethod
+    def from_csv(
+        cls,
+        path: str | os.PathLike,
+        user: str = "user",
+        item: str = "item",
+        context: str | None = None,
+        timestamp: str | None = None,
+        weight: str | None = None,
+        item_name: str | None = None,
+        missing_user: Any = None,
+        on_bad_rows: str = "report",
+    ) -> Interactions:
+        """Make interactions from the named columns of a CSV file with a header; needs the extra ``io``.
+
+        Labels are integers if all of a column's are written as whole numbers ("17850" or "17850.0", but not "007"),
+        else text. Empty fields, ``nan`` and ``null`` are missing.
+
+        Parameters are the names of columns; what they hold is described at `from_arrays`.
+        """
+        names = cls._roles(user, item, context, timestamp, weight, item_name)
+        columns = _readers.csv_columns(path, names)
+        factorised = {
+            plural: _labels.typed_text(_labels.factorise(columns[role])) if role != "item_name" else
+            _labels.factorise(columns[role])
+            for role, plural in ROLES.items()
+            if role in columns and role not in ("timestamp", "weight")
+        }
+        return cls._from_factorised(
+            factorised, {ROLES[role]: column for role, column in columns.items()}, missing_user, on_bad_rows
+        )
+
+    @classmethod
+    def from_parquet(
+        cls,
+        paths: str | os.PathLike | Sequence[str | os.PathLike],
+        user: str = "user",
+        item: str = "item",
+        context: str | None = None,
+        timestamp: str | None = None,
+        weight: str | None = None,
+        item_name: str | None = None,
+        missing_user: Any = None,
+        on_bad_rows: str = "report",
+    ) -> Interactions:
+        """Make interactions from the named columns of a Parquet file, several, or a folder; needs the extra ``io``.
+
+        Parameters are the names of columns; what they hold is described at `from_arrays`.
+        """
+        names = cls._roles(user, item, context, timestamp, weight, item_name)
+        return cls._from_columns(_readers.parquet_columns(paths, names), missing_user, on_bad_rows)
+
+    @staticmethod
+    def _roles(*names: str | None) -> dict[str, str | None]:
+        return dict(zip(ROLES, names, strict=True))
+
+    @classmethod
+    def _from_columns(cls, columns: dict[str, Any], missing_user: Any, on_bad_rows: str) -> Interactions:
+        columns = {ROLES[role]: column for role, column in columns.items()}
+        return cls.from_arrays(
+            columns.pop("users"), columns.pop("items"), **columns, missing_user=missing_user, on_bad_rows=on_bad_rows
+        )
+
+    @classmethod
+    def _from_factorised(
+        cls, labels: dict[str, Factorised], columns: dict[str, Any], missing_user: Any, on_bad_rows: str
+    ) -> Interactions:
+        """Sort good rows from bad ones and build the matrix."""
+        _validation.check_choice("on_bad_rows", on_bad_rows, ["report", "raise"])
+        users = _labels.without(labels["users"], missing_user)
+        items = _labels.without(labels["items"], None)
+        weights = _readers.numbers("weights", columns["weights"]) if "weights" in columns else None
+        times, no_time = _readers.times("timestamps", columns["timestamps"]) if "timestamps" in columns else (None, None)
+
+        reasons = {"missing user": users.codes == MISSING, "missing item": items.codes == MISSING}
+        if weights is not None:
+            reasons["weight not finite"] = ~np.isfinite(weights)
+            reasons["weight not above 0"] = weights <= 0
+        if times is not None:
+            reasons["missing timestamp"] = no_time
+        good = np.ones(len(users.codes), dtype=bool)
+        for reason, bad in reasons.items():
+            reasons[reason] = bad & good
+            good &= ~bad
+        _validation.check_rows_are_good(on_bad_rows, reasons, int(good.sum()))
+
+        log = cls.__new__(cls)
+        log.n_rows = len(good)
+        log.bad_rows = _validation.counted(reasons)
+        log.has_weights = weights is not None
+        if log.bad_rows:
+            logging.getLogger("fastbpr").warning("%s", log._bad_row_sentence())
+        row_users, log.user_labels = _labels.renumbered(users.codes[good], users.labels)
+        row_items, log.item_labels = _labels.renumbered(items.codes[good], items.labels)
+        counts = np.bincount(row_users)
+        log.heaviest_user = (log.user_labels[counts.argmax()], counts.max() / len(row_users))
+        log.user_items = merged(row_users, row_items, None if weights is None else weights[good])
+        log.timestamps = None if times is None else latest(row_users, row_items, times[good], log.n_items)
+        log.contexts = None
+        if "contexts" in labels:
+            contexts = labels["contexts"]
+            log.contexts = Contexts(row_users, row_items, contexts.codes[good], contexts.labels)
+        log.item_names = None
+        if "item_names" in labels:
+            log.item_names = commonest_names(row_items, labels["item_names"], good, log.n_items)
+        return log
+
+    # ---- what is in them --------------------------------------------------------------------------------------------
+
+    @property
+    def n_users(self) -> int:
+        """Number of users."""
+        return self.user_items.shape[0]
+
+    @property
+    def n_items(self) -> int:
+        """Number of items."""
+        return self.user_items.shape[1]
+
+    @property
+    def n_bad_rows(self) -> int:
+        """Number of rows left out."""
+        return sum(self.bad_rows.values())
+
+    @property
+    def n_merged_rows(self) -> int:
+        """Number of good rows that repeated an earlier row's user and item."""
+        return self.n_rows - self.n_bad_rows - self.user_items.nnz
+
+    def user_rows(self, labels: Any) -> Any:
+        """Return the row numbers of user labels: an int for one label, an array for a list of them.
+
+        Raises `UnknownLabelError`, with the closest known labels, if a label is not known.
+        """
+        return _labels.rows_of(self.user_labels, labels, what="user")
+
+    def item_rows(self, labels: Any) -> Any:
+        """Return the row numbers of item labels: an int for one label, an array for a list of them.
+
+        Raises `UnknownLabelError`, with the closest known labels and titles, if a label is not known.
+        """
+        return _labels.rows_of(self.item_labels, labels, what="item", names=self.item_names)
+
+    def summary(self) -> str:
+        """Tell in sentences what was read and what became of it."""
+        sentences = [
+            f"{self.n_rows:,} rows: {self.user_items.nnz:,} interactions of {self.n_users:,} users with "
+            f"{self.n_items:,} items; {self.n_merged_rows:,} rows repeated a user and item."
+        ]
+        if self.bad_rows:
+            sentences.append(self._bad_row_sentence())
+        label, share = self.heaviest_user
+        if share > HEAVY_SHARE and self.n_users > 1 / HEAVY_SHARE:
+            sentences.append(
+                f"User {label} holds {share:.0%} of the rows: if it stands for unknown visitors, name it as missing "
+                f"(missing_user={label if isinstance(label, np.generic) else repr(label)})."
+            )
+        return " ".join(sentences)
+
+    def _bad_row_sentence(self) -> str:
+        counts = ", ".join(f"{count:,} with {reason}" for reason, count in self.bad_rows.items())
+        return f"{self.n_bad_rows:,} bad rows left out: {counts}."
+
+    def __repr__(self) -> str:
+        bad = f"; {self.n_bad_rows:,} bad row{'s' * (self.n_bad_rows > 1)} left out" if self.bad_rows else ""
+        return (
+            f"Interactions({self.n_users:,} users, {self.n_items:,} items, {self.user_items.nnz:,} interactions{bad})"
+        )
+
+    def _with_matrix(self, user_items: scipy.sparse.csr_array, timestamps: np.ndarray | None) -> Interactions:
+        """Return interactions with some of these, for the same users and items."""
+        part = Interactions.__new__(Interactions)
+        part.__dict__ |= self.__dict__ | {"user_items": user_items, "timestamps": timestamps}
+        part.n_rows, part.bad_rows = user_items.nnz, {}
+        if self.contexts is not None:
+            kept = np.asarray(user_items[self.contexts.users, self.contexts.items]).ravel() != 0
+            rows = (column[kept] for column in self.contexts[:3])
+            part.contexts = Contexts(*rows, self.contexts.labels)
+            part.n_rows = int(kept.sum())
+        return part
+
+
+ROLES = {
+    "user": "users",
+    "item": "items",
+    "context": "contexts",
+    "timestamp": "timestamps",
+    "weight": "weights",
+    "item_name": "item_names",
+}
+
+
+def merged(users: np.ndarray, items: np.ndarray, weights: np.ndarray | None) -> scipy.sparse.csr_array:
+    """Return the canonical matrix of rows, those of the same user and item added up."""
+    values = np.ones(len(users), dtype=np.float32) if weights is None else weights
+    matrix = scipy.sparse.coo_array((values, (users, items))).tocsr()
+    matrix.sum_duplicates()
+    return matrix.astype(np.float32, copy=False)
+
+
+def latest(users: np.ndarray, items: np.ndarray, times: np.ndarray, n_items: int) -> np.ndarray:
+    """Return the latest time of every pair of user and item, pairs in ascending order."""
+    pairs = users.astype(np.int64) * n_items + items
+    order = np.lexsort((times, pairs))
+    last_of_pair = np.append(np.diff(pairs[order]) != 0, True)
+    return times[order][last_of_pair]
+
+
+def commonest_names(items: np.ndarray, names: Factorised, good: np.ndarray, n_items: int) -> np.ndarray:
+    """Return the name most often seen with each item, the first seen among equals, None for an item without one."""
+    codes = names.codes[good]
+    named = codes != MISSING
+    pairs = items[named].astype(np.int64) * max(len(names.labels), 1) + codes[named]
+    pairs, first, counts = np.unique(pairs, return_index=True, return_counts=True)
+    pair_items, pair_names = np.divmod(pairs, max(len(names.labels), 1))
+    best = np.lexsort((first, -counts, pair_items))
+    winners = best[np.append(True, np.diff(pair_items[best]) != 0)] if len(best) else best
+    result = np.full(n_items, None, dtype=object)
+    result[pair_items[winners]] = [str(name) for name in names.labels[pair_names[winners]]]
+    return result
