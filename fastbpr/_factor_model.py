@@ -88,6 +88,7 @@ class FactorModel:
         Examples
         --------
         >>> from scipy.sparse import csr_array
+        >>> from fastbpr import BPR
         >>> user_items = csr_array([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1]])
         >>> model = BPR(factors=8, random_state=0).fit(user_items, show_progress=False)
         >>> model.recommend(0, N=3)[0]
@@ -152,6 +153,7 @@ class FactorModel:
         Examples
         --------
         >>> from scipy.sparse import csr_array
+        >>> from fastbpr import BPR
         >>> user_items = csr_array([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1]])
         >>> model = BPR(factors=8, random_state=0).fit(user_items, show_progress=False)
         >>> ids, cosines = model.similar_items([0, 3], N=2)
@@ -171,6 +173,7 @@ class FactorModel:
         Examples
         --------
         >>> from scipy.sparse import csr_array
+        >>> from fastbpr import BPR
         >>> user_items = csr_array([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1]])
         >>> model = BPR(factors=8, random_state=0).fit(user_items, show_progress=False)
         >>> model.similar_users(1, N=2)[0]
@@ -227,6 +230,7 @@ class FactorModel:
         Examples
         --------
         >>> from scipy.sparse import csr_array
+        >>> from fastbpr import BPR
         >>> model = BPR(factors=8).fit(csr_array([[1, 1, 0], [0, 1, 1]]), show_progress=False)
         >>> model.score([0, 1]).shape
         (2, 3)
