@@ -14,7 +14,7 @@ SIZES = {
     "large": (138_000, 27_000, 17_500_000),
 }
 
-# With these, the most popular item has half of the users and a tenth of the items has half of the interactions.
+# With these, the most popular item has about a third of the users, and a tenth of the items half of the interactions.
 ACTIVITY_SPREAD = 1.1  # standard deviation of the logarithm of a user's number of interactions
 POPULARITY_OFFSET = 50  # the item of rank r is chosen in proportion to 1 / (r + offset)
 DRAWS_PER_CHUNK = 4_000_000  # bounds memory

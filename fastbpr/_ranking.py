@@ -83,9 +83,7 @@ def count_ahead(
 ) -> np.ndarray:
     """Return for each target how many candidates score at least as high; row q of both matrices belongs to query q."""
     n_ahead = np.empty(targets.nnz, dtype=np.int64)
-    scoring.rank_targets(
-        scores, *index_arrays(excluded), *index_arrays(targets), targets_compete, n_ahead, num_threads
-    )  # fmt: skip
+    scoring.rank_targets(scores, *index_arrays(excluded), *index_arrays(targets), targets_compete, n_ahead, num_threads)
     return n_ahead
 
 

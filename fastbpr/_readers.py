@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import datetime
+import numbers
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from fastbpr import _validation
 
+try:
+    import pyarrow
+except ModuleNotFoundError:  # the extra `io`; NumPy and dicts do the same for arrays and data frames, slower
+    pyarrow = None
+
+MISSING = -1  # code of a row without a value
+
 # What a CSV file may hold for no value. "NA" is not among them: it may be a label.
 CSV_MISSING = ["", "nan", "NaN", "null", "NULL"]
 
 
-def frame_columns(frame: Any, names: Mapping[str, str | None]) -> dict[str, Any]:
+# ---- data frames and files --------------------------------------------------------------------------------------
+
+
+def frame_columns(frame: Any, names: Mapping[str, Any]) -> dict[str, Any]:
     """Take the named columns of a pandas or polars data frame or a pyarrow table; names that are None are left out."""
     known = _validation.check_frame(frame)
     _validation.check_column_names(names, known)
@@ -23,95 +35,206 @@ def frame_columns(frame: Any, names: Mapping[str, str | None]) -> dict[str, Any]
 
 def csv_columns(path: str | os.PathLike, names: Mapping[str, str | None]) -> dict[str, Any]:
     """Read the named columns of a CSV file; labels as text, dictionary-encoded."""
-    pyarrow = _validation.require("pyarrow", extra="io", purpose="Reading CSV")
     csv = _validation.require("pyarrow.csv", extra="io", purpose="Reading CSV")
-    _validation.check_file(path)
-    with _validation.readable(path, "CSV", pyarrow.ArrowInvalid), csv.open_csv(path) as reader:
-        _validation.check_column_names(names, reader.schema.names)
+    _validation.check_file(path, not_starting_with=b"PAR1", hint="It is a Parquet file: use from_parquet.")
+    parsing = csv.ParseOptions(newlines_in_values=True)  # titles have them
+    with _validation.readable(path, "CSV file in UTF-8", pyarrow.ArrowException):
+        with csv.open_csv(path, parse_options=parsing) as reader:
+            _validation.check_column_names(names, reader.schema.names)
         text = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
-        types = {names[role]: text for role in ("user", "item", "context", "item_name") if names[role] is not None}
-        if names["weight"] is not None:
-            types[names["weight"]] = pyarrow.float64()
         table = csv.read_csv(
             path,
+            parse_options=parsing,
             convert_options=csv.ConvertOptions(
-                include_columns=list(dict.fromkeys(name for name in names.values() if name is not None)),
-                column_types=types,
+                include_columns=distinct_names(names),
+                column_types={names[role]: text for role in TEXT_ROLES if names[role] is not None},
                 null_values=CSV_MISSING,
                 strings_can_be_null=True,
                 quoted_strings_can_be_null=False,
             ),
         )
-    return {role: table[name] for role, name in names.items() if name is not None}
+    columns = {role: table[name] for role, name in names.items() if name is not None}
+    return {role: column if role in TEXT_ROLES else parsed(column) for role, column in columns.items()}
+
+
+TEXT_ROLES = ("user", "item", "context", "item_name")
+
+
+def parsed(column: Any) -> Any:
+    """Return numbers or dates that came as text (with quoted empty fields, or as labels, too) as what they are."""
+    types = pyarrow.types
+    if types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if not types.is_string(column.type):
+        return column
+    nulls = pyarrow.array([*CSV_MISSING, "NA", "N/A"])
+    is_null = pyarrow.compute.is_in(column, value_set=nulls)
+    column = pyarrow.compute.if_else(is_null, pyarrow.scalar(None, pyarrow.string()), column)
+    for kind in (pyarrow.int64(), pyarrow.float64(), pyarrow.timestamp("us")):
+        try:
+            return column.cast(kind)
+        except pyarrow.ArrowInvalid:
+            pass
+    return column
 
 
 def parquet_columns(paths: Any, names: Mapping[str, str | None]) -> dict[str, Any]:
-    """Read the named columns of one Parquet file, several, or a folder of them."""
-    pyarrow = _validation.require("pyarrow", extra="io", purpose="Reading Parquet")
+    """Read the named columns of one Parquet file, several, or a folder of them; texts stay dictionary-encoded."""
     dataset = _validation.require("pyarrow.dataset", extra="io", purpose="Reading Parquet")
-    several = isinstance(paths, Iterable) and not isinstance(paths, (str, bytes, os.PathLike))
-    paths = [os.fspath(path) for path in paths] if several else os.fspath(paths)
-    for path in paths if several else [paths]:
-        _validation.check_file(path, folder=not several)
-    with _validation.readable(paths, "Parquet", pyarrow.ArrowInvalid):
-        source = dataset.dataset(paths, format="parquet")
-        _validation.check_column_names(names, source.schema.names)
-        table = source.to_table(columns=list(dict.fromkeys(name for name in names.values() if name is not None)))
+    files = _validation.check_parquet_paths(paths)
+    with _validation.readable(paths, "Parquet file", pyarrow.ArrowException, OSError):
+        layout = dataset.ParquetFileFormat(dictionary_columns=[names[role] for role in TEXT_ROLES if names[role]])
+        source = dataset.dataset(files, format=layout)
+        for fragment in source.get_fragments():  # a column that one file lacks would be read as missing values
+            _validation.check_column_names(names, fragment.physical_schema.names, source=fragment.path)
+        table = source.to_table(columns=distinct_names(names))
     return {role: table[name] for role, name in names.items() if name is not None}
+
+
+def distinct_names(names: Mapping[str, str | None]) -> list[str]:
+    """Return the columns to read; two roles may share one."""
+    return list(dict.fromkeys(name for name in names.values() if name is not None))
+
+
+# ---- columns ----------------------------------------------------------------------------------------------------
 
 
 def as_column(name: str, values: Any) -> Any:
     """Return a column as a 1-D NumPy array or a pyarrow array, without changing or copying it where possible."""
-    arrow = _arrow_of(values)
-    if arrow is not None:
-        return arrow
-    return _validation.check_column(name, values)
+    column = arrow_column(values)
+    if column is None:
+        column = _validation.check_column(name, values)
+    return column
 
 
-def _arrow_of(values: Any) -> Any:
-    """The values as a pyarrow array, if they are one or are a data frame's column that becomes one; else None."""
+def arrow_column(values: Any) -> Any:
+    """Return a pyarrow array, or a data frame's column that becomes one, in one piece; else None."""
     module = type(values).__module__.partition(".")[0]
-    if module not in ("pyarrow", "polars", "pandas"):
+    if pyarrow is None or module not in ("pyarrow", "polars", "pandas"):
         return None
-    try:
-        import pyarrow
-    except ImportError:
-        return None
-    if isinstance(values, (pyarrow.Array, pyarrow.ChunkedArray)):
-        return values
-    if module == "polars":
-        return values.to_arrow()
-    if module == "pandas" and values.dtype != object:
+    if module == "polars" and hasattr(values, "to_arrow"):
+        values = values.to_arrow()
+    elif module == "pandas" and not isinstance(getattr(values, "dtype", np.dtype(object)), np.dtype):
         try:
-            return pyarrow.array(values, from_pandas=True)
-        except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError, pyarrow.ArrowNotImplementedError):
-            return None  # as a column of objects
-    return None
+            values = pyarrow.array(values, from_pandas=True)
+        except pyarrow.ArrowException:  # categories of several kinds, periods, ...
+            return None
+    if isinstance(values, pyarrow.ChunkedArray):
+        if pyarrow.types.is_dictionary(values.type):
+            values = values.unify_dictionaries()
+        values = values.combine_chunks()
+    if not isinstance(values, pyarrow.Array):
+        return None
+    if isinstance(values.type, pyarrow.BaseExtensionType):
+        values = values.storage
+    return values
 
 
-def numbers(name: str, column: Any) -> np.ndarray:
+def plain(column: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return a column as exact NumPy values and where they are missing; a value at a missing place means nothing.
+
+    None and its kin among objects are left to `coded_objects`.
+    """
+    if isinstance(column, np.ndarray):
+        values, missing = column, np.zeros(len(column), dtype=bool)
+    else:
+        types, kind = pyarrow.types, column.type
+        missing = column.is_null().to_numpy(zero_copy_only=False)
+        if types.is_dictionary(kind):
+            return plain(column.dictionary_decode())
+        if types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind):
+            kind = pyarrow.float32() if types.is_float16(kind) else kind
+            values = column.cast(kind).fill_null(False if types.is_boolean(kind) else 0).to_numpy(zero_copy_only=False)
+        elif types.is_timestamp(kind) or types.is_duration(kind) or types.is_date(kind):
+            unit = {"date32[day]": "D", "date64[ms]": "ms"}.get(str(kind)) or kind.unit
+            steps = column.cast(pyarrow.int32() if types.is_date32(kind) else pyarrow.int64()).fill_null(0)
+            letter = "m" if types.is_duration(kind) else "M"
+            values = steps.to_numpy().astype(np.int64).view(f"{letter}8[{unit}]")  # in UTC where there is a zone
+        elif types.is_nested(kind):
+            values = _validation.check_column("column", column.to_pylist())
+        else:
+            values = column.to_numpy(zero_copy_only=False).astype(object)
+    if values.dtype.kind == "f":
+        missing = missing | np.isnan(values)
+    if values.dtype.kind in "mM":
+        missing = missing | np.isnat(values)
+        values = in_one_unit(values)
+    if values.dtype.kind in "US":
+        values = values.astype(object)
+    return values, missing
+
+
+def in_one_unit(values: np.ndarray) -> np.ndarray:
+    """Return dates and durations in nanoseconds, or in microseconds where that overflows: one time is one value."""
+    kind = values.dtype.kind
+    known = values[~np.isnat(values)]
+    fits = True
+    if len(known):
+        bounds = np.array([known.min(), known.max()]).astype(f"{kind}8[us]").astype(np.int64)
+        fits = np.abs(bounds.astype(np.float64)).max() < 2**63 / 1000 - 1
+    return values.astype(f"{kind}8[ns]" if fits else f"{kind}8[us]", copy=False)
+
+
+def coded_objects(name: str, values: np.ndarray) -> tuple[np.ndarray, list[Any]]:
+    """Number distinct objects in first-seen order by a dict; missing ones get the code MISSING and no place."""
+    rows = values.tolist()
+    with _validation.hashable(name):
+        distinct = dict.fromkeys(rows)
+    present = [value for value in distinct if not is_missing(value)]
+    number = dict.fromkeys(distinct, MISSING) | dict(zip(present, range(len(present)), strict=True))
+    return np.fromiter(map(number.__getitem__, rows), dtype=np.int32, count=len(rows)), present
+
+
+def is_missing(value: Any) -> bool:
+    """Whether an object stands for no value: None, NaN, NaT, pandas' NA or an empty string."""
+    if isinstance(value, (str, bytes)):
+        return not value
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, (float, np.floating, np.datetime64)) and bool(value != value)
+
+
+# ---- weights and times ------------------------------------------------------------------------------------------
+
+
+def weights_of(name: str, column: Any) -> np.ndarray:
     """Return a column of weights as float64, NaN where missing."""
-    if not isinstance(column, np.ndarray):
-        column = column.to_numpy(zero_copy_only=False) if hasattr(column, "type") else np.asarray(column)
-    return _validation.check_numbers(name, column)
+    values, missing = quantities(name, column)
+    weights = _validation.check_weights(name, values).astype(np.float64)
+    weights[missing] = np.nan
+    return weights
 
 
-def times(name: str, column: Any) -> tuple[np.ndarray, np.ndarray]:
+def times_of(name: str, column: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return a column of timestamps as (int64, float64 or datetime64 in one unit, where they are missing)."""
-    if not isinstance(column, np.ndarray):
-        column = _arrow_times(column)
-    column = _validation.check_times(name, column)
-    if column.dtype.kind == "M":
-        in_nanoseconds = column.astype("datetime64[ns]")
-        fits = (in_nanoseconds.astype(column.dtype) == column) | np.isnat(column)
-        return (in_nanoseconds if fits.all() else column.astype("datetime64[us]")), np.isnat(column)
-    return column, np.isnan(column) if column.dtype.kind == "f" else np.zeros(len(column), dtype=bool)
+    values, missing = quantities(name, column)
+    return _validation.check_times(name, values), missing
 
 
-def _arrow_times(column: Any) -> np.ndarray:
-    """Arrow timestamps as datetime64, in UTC where they have a zone; other types as NumPy has them."""
-    import pyarrow
+def quantities(name: str, column: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return what `plain` does, with objects turned into numbers or dates where all of them are."""
+    if not isinstance(column, np.ndarray) and pyarrow.types.is_decimal(column.type):
+        column = column.cast(pyarrow.float64())
+    values, missing = plain(column)
+    if values.dtype.kind == "O":
+        codes, distinct = coded_objects(name, values)
+        typed = quantities_of_objects(name, distinct) if distinct else np.zeros(1)
+        values, missing = typed[codes], codes == MISSING
+    return values, missing
 
-    if pyarrow.types.is_timestamp(column.type) and column.type.tz is not None:
-        column = column.cast(pyarrow.timestamp(column.type.unit))
-    return column.to_numpy(zero_copy_only=False) if isinstance(column, pyarrow.Array) else column.to_numpy()
+
+def quantities_of_objects(name: str, distinct: list[Any]) -> np.ndarray:
+    """Return Python's numbers or dates as an array of them; anything else as objects."""
+    kinds = set(map(type, distinct))
+    if all(issubclass(kind, (datetime.date, np.datetime64)) for kind in kinds):
+        zoned = [getattr(date, "tzinfo", None) is not None for date in distinct]
+        if any(zoned):
+            _validation.check_zones(name, zoned)
+            distinct = [date.astimezone(datetime.timezone.utc).replace(tzinfo=None) for date in distinct]
+        return in_one_unit(np.array([np.datetime64(date) for date in distinct]))
+    if all(issubclass(kind, numbers.Number) for kind in kinds):
+        values = np.array(distinct)
+        return values.astype(np.float64) if values.dtype.kind == "O" else values
+    return _validation.check_column(name, distinct)
+
+

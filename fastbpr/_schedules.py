@@ -13,7 +13,7 @@ from fastbpr._tables import Tables
 
 PADDING = 16  # of bucket_items, which the kernel reads in whole vectors; must equal PADDING of search.pxd
 # An epoch runs in slices of about this many updates; between slices Python may handle signals such as Ctrl-C.
-UPDATES_PER_SLICE = 4_000_000
+UPDATES_PER_SLICE = 1_000_000
 
 
 class Positives(NamedTuple):

@@ -65,8 +65,8 @@ def current_mode(path: Path) -> int:
 def read(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Read a model file into (header, arrays); refuse anything else with a `ModelFileError`."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            stored = {name: file[name] for name in file.files}
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as parts:
+            stored = {name: parts[name] for name in parts.files}
         header = json.loads(stored.pop("header").tobytes())
     except FileNotFoundError:
         raise

@@ -12,6 +12,7 @@ import difflib
 import importlib
 import math
 import numbers
+import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -616,3 +617,44 @@ def check_share(name: str, value: Any) -> float:
     if not 0 <= value <= 1:
         raise ValueError(f"{name} must be a number from 0 to 1, got {value!r}.")
     return float(value)
+
+
+# ---- the command line -----------------------------------------------------------------------------------------
+
+
+def check_log_files(files: list[str]) -> tuple[str, list[str] | str]:
+    """Return ("csv", [file]), ("parquet", files) or ("parquet", folder)."""
+    rule = "FILE must be one .csv file, .parquet files or one folder of these"
+    for file in files:
+        check_file(file, folder=len(files) == 1)
+    if len(files) == 1 and Path(files[0]).is_dir():
+        if not any(Path(files[0]).rglob("*.parquet")):
+            raise ValueError(f"{rule}, got the folder {files[0]!r} without any .parquet file.")
+        return "parquet", files[0]
+    endings = {Path(file).suffix.lower() for file in files}
+    if endings == {".parquet"}:
+        return "parquet", files
+    if endings == {".csv"} and len(files) == 1:
+        return "csv", files
+    hint = " Join CSV files first, or convert them to Parquet." if endings == {".csv"} else ""
+    raise ValueError(f"{rule}, got {', '.join(map(repr, files))}.{hint}")
+
+
+def check_output(path: str) -> None:
+    """Refuse a file name that cannot be written to, before the work whose result it is for."""
+    folder = Path(path).parent
+    if not folder.is_dir():
+        raise FileNotFoundError(f"output must be in an existing folder, got {path!r}. Create {str(folder)!r} first.")
+    if Path(path).is_dir():
+        raise IsADirectoryError(f"output must be a file, got the folder {path!r}.")
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(f"output must be in a folder that you may write to, got {path!r}.")
+
+
+def check_one_title(text: str, matches: list[str], n_shown: int = 10) -> None:
+    """Refuse a title that several items have."""
+    if len(matches) > 1:
+        listing = "; ".join(matches[:n_shown])
+        more = f"; and {len(matches) - n_shown} more" if len(matches) > n_shown else ""
+        raise ValueError(f"item must be the label or title of one item, got {text!r}: {len(matches)} titles have it: "
+                         f"{listing}{more}.")  # fmt: skip

@@ -119,6 +119,8 @@ class Random:
     def __init__(self, random_state: int | np.random.Generator | np.random.RandomState | None = None) -> None:
         self.random_state = random_state
         self.seed: int | None = None
+        self.n_users: int | None = None
+        self.n_items: int | None = None
 
     def fit(self, user_items: Any) -> Random:
         """Take note of the shape, and draw the seed.

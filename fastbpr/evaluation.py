@@ -124,17 +124,13 @@ def evaluate(
         else:
             n_others.append(_ranking.mask_all_but(scores, negatives[block], test_items[block], wanted))
             excluded = scipy.sparse.csr_array(scores.shape)
-        n_ahead.append(
-            _ranking.count_ahead(scores, excluded, wanted, targets_compete=False, num_threads=num_threads)
-        )
+        n_ahead.append(_ranking.count_ahead(scores, excluded, wanted, targets_compete=False, num_threads=num_threads))
 
     ranking = _ranking.Ranking.from_counts(
         relevant[evaluated].indptr, np.concatenate(n_ahead), np.concatenate(n_others)
     )
     suffix = "" if negatives is None else f" ({negatives.shape[1]} negatives)"
-    return {
-        label(name, cutoff) + suffix: mean(_ranking.per_query(ranking, name, cutoff)) for name, cutoff in chosen
-    }
+    return {label(name, cutoff) + suffix: mean(_ranking.per_query(ranking, name, cutoff)) for name, cutoff in chosen}
 
 
 def evaluate_similar_items(

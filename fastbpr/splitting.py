@@ -66,14 +66,14 @@ def leave_one_out(
     1
     """
     _validation.check_choice("by", by, ["random", "time"])
-    seed = _validation.check_seed("random_state", random_state)
     matrix = _validation.check_entries("interactions", interactions)
-    timestamps = _validation.check_timestamps("interactions", interactions, matrix.nnz, needed=by == "time")
+    timestamps = _validation.check_timestamps("interactions", interactions, needed=by == "time")
 
     n_items = np.diff(matrix.indptr)
     users = np.flatnonzero(n_items >= 2)
     if by == "random":
-        held_out = matrix.indptr[users] + np.random.default_rng(seed).integers(n_items[users])
+        rng = np.random.default_rng(_validation.check_seed("random_state", random_state))
+        held_out = matrix.indptr[users] + rng.integers(n_items[users])
     else:
         user_of_entry = np.repeat(np.arange(len(n_items)), n_items)
         by_time = np.lexsort((timestamps, user_of_entry))  # stable: entries of the same time stay ordered by item

@@ -377,25 +377,39 @@ cdef void train_chunk(
     const int32_t[::1] rows, const float* weights, const int32_t[::1] catalogue, double[::1] losses,
     int64_t[::1] n_correct, int64_t[::1] n_updates,
 ) noexcept nogil:
-    """One chunk: interactions drawn with replacement, in batches."""
+    """One chunk: interactions drawn with replacement, in batches.
+
+    Every array is entered at random, so each loop over a batch only starts the fetches that the next one needs.
+    """
     cdef:
         Batch batch
         Sums sums = Sums(0, 0, 0)
         int64_t remaining = min(<int64_t>CHUNK, indices.shape[0] - <int64_t>chunk * CHUNK)
+        int64_t[WINDOW] entries
         Py_ssize_t k
-        int64_t entry, first, last
+        int64_t first, last
         int32_t user, negative
     while remaining > 0:
         batch.size = min(remaining, <int64_t>WINDOW)
         for k in range(batch.size):
-            entry = draw_below_large(&rng, indices.shape[0])
-            user = rows[entry]
-            first = indptr[user] if verify else entry
-            last = indptr[user + 1] if verify else entry + 1
-            negative = draw_negative(&catalogue[0], catalogue.shape[0], &indices[first], last - first, &rng)
-            put_triplet(&batch, k, user, indices[entry], negative, weights[entry] if weights != NULL else 1)
+            entries[k] = draw_below_large(&rng, indices.shape[0])
+            prefetch(&rows[entries[k]])
+            prefetch(&indices[entries[k]])
+        for k in range(batch.size):
+            user = rows[entries[k]]
+            prefetch(&indptr[user])
             prefetch_row(model.users, user, model.user_stride)
-            prefetch_row(model.items, indices[entry], model.item_stride)
+            prefetch_row(model.items, indices[entries[k]], model.item_stride)
+        for k in range(batch.size):
+            user = rows[entries[k]]
+            prefetch(&indices[(indptr[user] + indptr[user + 1]) >> 1])  # where the search for a negative begins
+        for k in range(batch.size):
+            user = rows[entries[k]]
+            first = indptr[user] if verify else entries[k]
+            last = indptr[user + 1] if verify else entries[k] + 1
+            negative = draw_negative(&catalogue[0], catalogue.shape[0], &indices[first], last - first, &rng)
+            put_triplet(&batch, k, user, indices[entries[k]], negative,
+                        weights[entries[k]] if weights != NULL else 1)
             if negative >= 0:
                 prefetch_row(model.items, negative, model.item_stride)
         train_batch(model, &batch, &sums)
