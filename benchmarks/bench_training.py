@@ -24,7 +24,7 @@ def matrix():
 
 @pytest.fixture(scope="module")
 def small_matrix():
-    """Few interactions, so that a round of plain Python takes less than a second; its cost per update does not grow."""
+    """Few interactions, so that a round of plain Python takes less than a second; in cache, which is in its favour."""
     return power_law(200, 150, 3_000)
 
 

@@ -15,6 +15,7 @@ import multiprocessing
 import platform
 import shlex
 import sys
+import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from statistics import median
@@ -51,8 +52,11 @@ def main():
     if arguments.memory:
         print(memory_table(trainers, arguments.size, arguments.factors, max(threads)))
     else:
+        start = time.perf_counter(), cpu_seconds_of_others()
         measured = measure(trainers, matrix, arguments.factors, threads, arguments.epochs, arguments.repetitions)
+        seconds, others = time.perf_counter() - start[0], cpu_seconds_of_others() - start[1]
         print(speed_table(trainers, threads, measured, matrix.nnz))
+        print(f"\nMeanwhile other processes used {others / seconds:.2f} CPUs. Figures of a busy machine mean little.")
 
 
 # ---- speed ----------------------------------------------------------------------------------------------------------
@@ -159,6 +163,15 @@ def described(trainers, matrix, arguments):
         "Negatives: " + "; ".join(f"{trainer.name}: {trainer.negatives}" for trainer in trainers),
     ]
     return "\n".join(f"* {line}" for line in lines) + "\n"
+
+
+def cpu_seconds_of_others():
+    """Return how many seconds of CPU all processes but this one have used; NaN where the system does not say."""
+    try:
+        user, nice, system = (int(ticks) for ticks in Path("/proc/stat").read_text().split()[1:4])
+    except OSError:
+        return float("nan")
+    return (user + nice + system) / os.sysconf("SC_CLK_TCK") - time.process_time()
 
 
 def cpu_model():

@@ -1,10 +1,11 @@
 """The trainers that compare.py runs, each behind the same two methods.
 
 `prepare(matrix)` puts a canonical CSR matrix into the form that the library asks for, and is not timed.
-`fit(data, factors, iterations, num_threads)` trains from scratch and returns `Times`. A further library is one more
-class, listed in TRAINERS. Libraries are imported where they are used, so that those that are missing can be passed over.
+`fit(data, factors, iterations, num_threads)` trains from scratch and returns `Times`.
 
-Learning rate and regularisation are the same wherever the library has them; they do not change the time of an update.
+A further library is one more class, listed in TRAINERS. Libraries are imported where they are used, so that those that
+are missing can be passed over. Learning rate and regularisation are the same wherever the library has them; they do not
+change the time of an update.
 """
 
 import importlib

@@ -67,9 +67,9 @@ def parsed(column: Any) -> Any:
         column = column.cast(column.type.value_type)
     if not types.is_string(column.type):
         return column
-    nulls = pyarrow.array([*CSV_MISSING, "NA", "N/A"])
-    is_null = pyarrow.compute.is_in(column, value_set=nulls)
-    column = pyarrow.compute.if_else(is_null, pyarrow.scalar(None, pyarrow.string()), column)
+    compute = _validation.require("pyarrow.compute", extra="io", purpose="Reading CSV")
+    is_null = compute.is_in(column, value_set=pyarrow.array([*CSV_MISSING, "NA", "N/A"]))
+    column = compute.if_else(is_null, pyarrow.scalar(None, pyarrow.string()), column)
     for kind in (pyarrow.int64(), pyarrow.float64(), pyarrow.timestamp("us")):
         try:
             return column.cast(kind)
@@ -236,5 +236,3 @@ def quantities_of_objects(name: str, distinct: list[Any]) -> np.ndarray:
         values = np.array(distinct)
         return values.astype(np.float64) if values.dtype.kind == "O" else values
     return _validation.check_column(name, distinct)
-
-

@@ -22,9 +22,10 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from fastbpr.errors import MissingExtraError, ModelFileError, NotFittedError
+from fastbpr.errors import MissingExtraError, ModelFileError, NotFittedError, UnknownLabelError
 
 MAX_ROWS = 2**31 - 1  # users or items: ids are int32 in the kernels
+MAX_FACTOR = 1e17  # scores of vectors with ten thousands of such entries still fit in float32
 
 
 # ---- single values ----------------------------------------------------------------------------------------------
@@ -335,6 +336,8 @@ def check_metrics(metrics: Any, K: Any, at_k: Iterable[str], of_all: Iterable[st
     at_k, of_all = list(at_k), list(of_all)
     rule = f"among {', '.join(at_k)} (each alone or with its own length, as in '{at_k[0]}@20'), {', '.join(of_all)}"
     cutoffs = [check_integer("K", k, minimum=1) for k in (K if isinstance(K, (Sequence, np.ndarray)) else [K])]
+    if not cutoffs:
+        raise ValueError(f"K must be an integer >= 1 or several, got {K!r}.")
     if not isinstance(metrics, Iterable):
         raise TypeError(f"metrics must be {rule}, got {metrics!r}.")
     chosen: list[tuple[str, int | None]] = []
@@ -349,7 +352,7 @@ def check_metrics(metrics: Any, K: Any, at_k: Iterable[str], of_all: Iterable[st
         else:
             raise ValueError(f"metrics must be {rule}, got {metric!r}.")
     if not chosen:
-        raise ValueError(f"metrics must be {rule}, and K a length or lengths, got {metrics!r} and {K!r}.")
+        raise ValueError(f"metrics must be {rule}, got {metrics!r}.")
     return chosen
 
 
@@ -435,12 +438,16 @@ def check_item_factors(model: Any, shape: tuple[int, int]) -> np.ndarray:
 
 
 def check_table(name: str, value: Any, *, ndim: int = 2) -> np.ndarray:
-    """Return factors or biases as contiguous, finite float32."""
+    """Return factors or biases as contiguous float32 whose products stay finite."""
     table = np.ascontiguousarray(value, dtype=np.float32)
     if table.ndim != ndim:
         raise ValueError(f"{name} must have {ndim} dimension{'s' * (ndim > 1)}, got shape {table.shape}.")
-    if not np.isfinite(table).all():
-        raise ValueError(f"{name} must be finite, got NaN or infinity: scores would be NaN and have no rank.")
+    fits = np.abs(table) < MAX_FACTOR
+    if not fits.all():
+        raise ValueError(
+            f"{name} must hold finite numbers below {MAX_FACTOR:g} in size, got {table[~fits][0]}: scores would overflow "
+            "or be NaN, and have no rank."
+        )
     return table
 
 
@@ -499,33 +506,75 @@ def check_model_arrays(path: Any, header: dict[str, Any], arrays: dict[str, np.n
 # ---- interactions ---------------------------------------------------------------------------------------------
 
 
-def check_frame(frame: Any) -> list[str]:
+def check_frame(frame: Any) -> list[Any]:
     """Return the column names of a data frame."""
-    names = getattr(frame, "column_names", None) or getattr(frame, "columns", None)
+    if hasattr(frame, "collect") and hasattr(frame, "lazy"):  # asking it for columns would already compute
+        raise TypeError(f"frame must be a DataFrame, got {type(frame).__name__}. Compute it first: frame.collect().")
+    names = getattr(frame, "column_names", None)
+    if names is None:
+        names = getattr(frame, "columns", None)
     if names is None or not hasattr(frame, "__getitem__"):
         raise TypeError(
-            f"frame must be a pandas or polars DataFrame or a pyarrow Table, got {type(frame).__name__}. For arrays use "
-            "Interactions.from_arrays(users, items)."
+            f"frame must be a pandas or polars DataFrame or a pyarrow Table, got {type(frame).__name__}. For arrays "
+            "use Interactions.from_arrays(users, items)."
         )
     return list(names)
 
 
-def check_column_names(names: Mapping[str, str | None], known: list[str]) -> None:
-    """Refuse a column that is not there."""
+def check_column_names(names: Mapping[str, Any], known: list[Any], *, source: str | None = None) -> None:
+    """Refuse a column that is not there, or there twice."""
     for role, name in names.items():
-        if name is not None and name not in known:
-            close = difflib.get_close_matches(str(name), [str(other) for other in known], n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
-            raise ValueError(f"{role} must be one of the columns {', '.join(map(str, known))}, got {name!r}.{hint}")
+        if name is None or known.count(name) == 1:
+            continue
+        where = "" if source is None else f" of {source}"
+        if name in known:
+            n_columns = known.count(name)
+            raise ValueError(f"{role} must name one column{where}, got {name!r}, the name of {n_columns}. Rename them.")
+        listing = ", ".join(map(repr, known[:MAX_LISTED])) + (", ..." if len(known) > MAX_LISTED else "")
+        by_text = {str(other).lower(): other for other in known}
+        close = difflib.get_close_matches(str(name).lower(), by_text, n=1)
+        hint = f" Did you mean {by_text[close[0]]!r}?" if close else ""
+        raise ValueError(f"{role} must be one of the columns {listing}{where}, got {name!r}.{hint}")
 
 
-def check_file(path: Any, *, folder: bool = False) -> None:
-    """Refuse a path that is not a file (or a folder, where that is allowed)."""
-    path = Path(path)
-    if not path.exists():
+MAX_LISTED = 30  # column names in a message
+
+
+def check_file(path: Any, *, not_starting_with: bytes | None = None, hint: str = "") -> None:
+    """Refuse a path that is not a file, or the file of another format."""
+    check_path("path", path)
+    if not Path(path).exists():
         raise FileNotFoundError(f"path must be an existing file, got {str(path)!r}.")
-    if path.is_dir() and not folder:
+    if Path(path).is_dir():
         raise IsADirectoryError(f"path must be a file, got the folder {str(path)!r}.")
+    if not_starting_with is not None:
+        with open(path, "rb") as file:
+            if file.read(len(not_starting_with)) == not_starting_with:
+                raise ValueError(f"path must be a text file, got {str(path)!r}. {hint}")
+
+
+def check_path(name: str, path: Any) -> None:
+    """Refuse what cannot be a path."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"{name} must be a path, a str or pathlib.Path, got {describe(path)}.")
+
+
+def check_parquet_paths(paths: Any) -> list[str]:
+    """Return the files of one path, several, or a folder, which is searched with its sub-folders, in order of name."""
+    several = isinstance(paths, Iterable) and not isinstance(paths, (str, bytes, os.PathLike))
+    if not several:
+        check_path("paths", paths)
+        if Path(paths).is_dir():
+            files = sorted(str(file) for file in Path(paths).rglob("*.parquet") if file.is_file())
+            if not files:
+                raise ValueError(f"paths must be Parquet files or a folder of them, got {str(paths)!r} without *.parquet.")
+            return files
+    files = list(paths) if several else [paths]
+    if not files:
+        raise ValueError("paths must have at least one path, got none.")
+    for file in files:
+        check_file(file)
+    return [os.fspath(file) for file in files]
 
 
 @contextlib.contextmanager
@@ -533,23 +582,44 @@ def readable(path: Any, kind: str, *errors: type[Exception]) -> Iterator[None]:
     """Turn the reader's complaint about a file into ours."""
     try:
         yield
+    except (FileNotFoundError, PermissionError):
+        raise
     except errors as error:
-        raise ValueError(f"path must be a readable {kind} file, got {path!r}: {error}") from error
+        where = ", ".join(map(str, path)) if isinstance(path, (list, tuple)) else str(path)
+        raise ValueError(f"path must be a readable {kind}, got {where!r}: {error}") from error
+
+
+@contextlib.contextmanager
+def hashable(name: str) -> Iterator[None]:
+    """Turn Python's complaint about a label that is a list, dict or array into ours."""
+    try:
+        yield
+    except TypeError as error:
+        if "unhashable" not in str(error):
+            raise
+        kind = str(error).rpartition("type: ")[2].strip("'")
+        raise TypeError(
+            f"{name} must be one-dimensional, of labels such as strings, numbers or tuples, got a {kind} among them."
+        ) from error
 
 
 def check_column(name: str, values: Any) -> np.ndarray:
-    """Return a 1-D array of any dtype."""
-    rule = f"{name} must be a 1-D array, list or column, one entry per row"
-    if isinstance(values, (str, bytes, Mapping, set, frozenset)) or not hasattr(values, "__len__"):
+    """Return a 1-D array of any dtype, in the byte order of the machine; lists become objects."""
+    rule = f"{name} must be a one-dimensional array, list or column, one entry per row"
+    if isinstance(values, (str, bytes, Mapping, set, frozenset)) or not (
+        hasattr(values, "__len__") or hasattr(values, "__array__")
+    ):
         raise TypeError(f"{rule}, got {describe(values)}. Make it a list or an array first.")
-    if isinstance(values, np.ndarray) or hasattr(values, "__array__"):
+    if isinstance(values, np.ma.MaskedArray):
+        array = np.where(np.ma.getmaskarray(values), None, values.data)
+    elif hasattr(values, "__array__"):
         array = np.asarray(values)
     else:
         array = np.empty(len(values), dtype=object)
-        array[:] = values if not isinstance(values, np.ndarray) else list(values)
+        array[:] = values
     if array.ndim != 1:
         raise ValueError(f"{rule}, got shape {array.shape}.")
-    return array
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def check_lengths(columns: Mapping[str, Any]) -> int:
@@ -562,49 +632,79 @@ def check_lengths(columns: Mapping[str, Any]) -> int:
     return n_rows
 
 
-def check_numbers(name: str, column: np.ndarray) -> np.ndarray:
-    """Return numbers as float64; None becomes NaN."""
-    try:
-        return column.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"{name} must be numbers, got dtype {column.dtype} ({error}).") from error
+def check_weights(name: str, values: np.ndarray) -> np.ndarray:
+    """Refuse weights that are not numbers."""
+    if values.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must be numbers, got {describe_entries(values)}. Convert them first.")
+    return values
 
 
-def check_times(name: str, column: np.ndarray) -> np.ndarray:
-    """Return times as int64, float64 or datetime64; dates of Python become datetime64."""
-    if column.dtype.kind in "bui":
-        return column.astype(np.int64)
-    if column.dtype.kind == "f":
-        return column.astype(np.float64)
-    if column.dtype.kind == "O":
-        kinds = {type(value).__name__ for value in column} - {"NoneType", "NaTType", "NAType"}
-        with contextlib.suppress(TypeError, ValueError, OverflowError):
-            if kinds <= {"datetime", "date", "Timestamp", "datetime64"}:
-                return column.astype("datetime64[us]")
-            if kinds <= {"int", "float"}:
-                whole = kinds == {"int"} and None not in column.tolist()
-                return column.astype(np.int64 if whole else np.float64)
-    if column.dtype.kind == "M":
-        return column
-    raise TypeError(f"{name} must be numbers or dates, got {describe(column)}. Parse texts first.")
+def check_merged_weights(name: str, sums: np.ndarray) -> np.ndarray:
+    """Return the weights of interactions as float32; refuse those that it cannot hold."""
+    with np.errstate(over="ignore", under="ignore"):
+        values = sums.astype(np.float32)
+    bad = ~np.isfinite(values) | (values == 0)
+    if bad.any():
+        raise ValueError(
+            f"{name} must add up to what float32 can hold, about 1e-45 to 3e38, got {sums[bad][0]}. Rescale them."
+        )
+    return values
+
+
+def check_times(name: str, values: np.ndarray) -> np.ndarray:
+    """Return times as int64, float64 or datetime64."""
+    if values.dtype.kind == "i" or (values.dtype.kind == "u" and (values.size == 0 or values.max() < 2**63)):
+        return values.astype(np.int64)
+    if values.dtype.kind == "f":
+        return values.astype(np.float64)
+    if values.dtype.kind == "M":
+        return values
+    raise TypeError(
+        f"{name} must be dates or numbers below 2**63, got {describe_entries(values)}. Parse text first, for instance "
+        "with pandas.to_datetime."
+    )
+
+
+def check_zones(name: str, zoned: list[bool]) -> None:
+    """Refuse dates with and without a time zone among each other: their order is not known."""
+    if not all(zoned):
+        raise ValueError(f"{name} must all have a time zone, or none, got {sum(zoned)} of {len(zoned)} with one.")
+
+
+def describe_entries(values: np.ndarray) -> str:
+    """Short description of the entries of an array for an error message."""
+    if values.dtype.kind == "O" and len(values):
+        return f"entries such as {describe(values[0])}"
+    return f"dtype {values.dtype}"
 
 
 def check_rows_are_good(on_bad_rows: str, reasons: Mapping[str, np.ndarray], n_good: int) -> None:
     """Refuse bad rows where the user wants that, and data without any good row."""
-    counts = ", ".join(f"{count:,} with {reason}" for reason, count in counted(reasons).items())
+    counts = counted(reasons)
+    listing = ", ".join(f"{reason} {count:,}" for reason, count in counts.items())
+    bad_rows = f"{sum(counts.values()):,} bad rows of {sum(counts.values()) + n_good:,} ({listing})"
     if counts and on_bad_rows == "raise":
-        first = min(int(np.flatnonzero(bad)[0]) for bad in reasons.values() if bad.any())
+        first = min(int(np.argmax(bad)) for bad in reasons.values() if bad.any())
         raise ValueError(
-            f"rows must have a user, an item and valid values, got {counts}; the first is row {first} (counted from 0). "
-            "Repair them, or leave them out with on_bad_rows='report'."
+            f"The rows must all have a user, an item and valid values, got {bad_rows}; the first is row {first}, "
+            "counted from 0. Repair them, or leave them out with on_bad_rows='report'."
         )
     if n_good == 0:
-        raise ValueError(f"The data must have at least one good row, got {counts or 'no rows at all'}.")
+        raise ValueError(f"The data must have at least one good row, got {bad_rows if counts else 'no rows'}.")
 
 
 def counted(reasons: Mapping[str, np.ndarray]) -> dict[str, int]:
     """Count the bad rows of each reason that occurs."""
     return {reason: int(bad.sum()) for reason, bad in reasons.items() if bad.any()}
+
+
+def check_labels_known(what: str, unknown: list[Any], suggest: Callable[[Any], list[str]]) -> None:
+    """Refuse labels that are not in the data; say which are close to the first of them."""
+    if unknown:
+        more = f" and {len(unknown) - 1} more that are unknown" if len(unknown) > 1 else ""
+        close = suggest(unknown[0])
+        hint = f" Closest: {'; '.join(close)}." if close else ""
+        raise UnknownLabelError(f"{what} label must be a known one, got {describe(unknown[0])}{more}.{hint}")
 
 
 # ---- generated data -------------------------------------------------------------------------------------------

@@ -30,21 +30,23 @@ class Interactions:
 
     Made by `from_arrays`, `from_dataframe`, `from_csv` or `from_parquet`. Labels may be strings, integers, floats as
     pandas leaves them (whole ones become integers), dates or any hashable objects; they get row numbers in first-seen
-    order. Rows of the same user and item merge into one interaction; its value is the sum of their weights, each 1 if
-    there are none. A row without a user or an item (None, NaN or an empty string), with a weight that is not a finite
-    number > 0, or without a timestamp where there are timestamps, is bad: it is left out, counted and reported, or refused
-    with ``on_bad_rows="raise"``.
+    order of the good rows. Rows of the same user and item merge into one interaction; its value is the sum of their
+    weights, each 1 if there are none. A row without a user or an item (None, NaN or an empty string), with a weight
+    that is not a finite number > 0, or without a timestamp where there are timestamps, is bad: it is left out, counted
+    and reported, or refused with ``on_bad_rows="raise"``.
 
     Attributes
     ----------
     user_items : scipy.sparse.csr_array of float32, shape (n_users, n_items)
         Canonical: sorted, without duplicates or zeros.
     user_labels, item_labels : ndarray
-        Label of each row and column. Strings are objects of type str.
+        Label of each row and column. Integers are int64 (uint64 where they must be), strings objects of type str, dates
+        datetime64 in nanoseconds (microseconds where those overflow).
     item_names : ndarray of object, shape (n_items,), or None
         The name most often seen with each item, None for an item without one.
     timestamps : ndarray of int64, float64 or datetime64, shape (n_interactions,), or None
-        The latest time of each interaction, in the order of ``user_items.indices``.
+        The latest time of each interaction, in the order of ``user_items.indices``. Dates have the unit that labels
+        have, and are in UTC where they came with a zone.
     has_weights : bool
         Whether weights were given.
     contexts : Contexts or None
@@ -52,7 +54,8 @@ class Interactions:
     n_users, n_items, n_rows, n_bad_rows, n_merged_rows : int
         `n_rows` were read; `n_bad_rows` of them left out; `n_merged_rows` repeated an earlier row's user and item.
     bad_rows : dict of str to int
-        Reason to number of rows. A row with two reasons is counted under the first.
+        Reason to number of rows, among "missing user", "missing item", "missing timestamp", "timestamp not finite",
+        "weight not finite", "weight negative" and "weight zero". A row with two reasons is counted under the first.
 
     Examples
     --------
@@ -75,7 +78,7 @@ class Interactions:
     has_weights: bool
     n_rows: int
     bad_rows: dict[str, int]
-    heaviest_user: tuple[Any, float]  # (label, share of the good rows)
+    heaviest_user: tuple[Any, float]  # (label, share of the rows)
 
     # ---- constructors -----------------------------------------------------------------------------------------------
 
@@ -105,7 +108,7 @@ class Interactions:
         item_names : array-like of str, shape (n_rows,), or None, default None
             Title of the row's item; may be missing.
         missing_user : label, list of labels or None, default None
-            User labels that stand for no user, such as 0 for visitors that are not known.
+            User labels that stand for no user, such as 0 for visitors that are not known. A tuple is one label.
         on_bad_rows : {"report", "raise"}, default "report"
             Leave bad rows out and count them, or refuse the data.
 
@@ -113,6 +116,15 @@ class Interactions:
         ------
         TypeError, ValueError
             If a column is not as it must be, or no good row remains.
+
+        Examples
+        --------
+        >>> log = Interactions.from_arrays([7, 7, 8, 0], ["a", "a", "b", "b"], weights=[1, 2, 5, 1], missing_user=0)
+        >>> log.user_items.toarray()
+        array([[3., 0.],
+               [0., 5.]], dtype=float32)
+        >>> log.bad_rows
+        {'missing user': 1}
         """
         columns = {
             "users": users,
@@ -124,8 +136,7 @@ class Interactions:
         }
         columns = {name: _readers.as_column(name, values) for name, values in columns.items() if values is not None}
         _validation.check_lengths(columns)
-        labels = ("users", "items", "contexts", "item_names")
-        factorised = {name: _labels.factorise(columns[name]) for name in labels if name in columns}
+        factorised = {name: _labels.factorise(name, columns[name]) for name in LABELS if name in columns}
         return cls._from_factorised(factorised, columns, missing_user, on_bad_rows)
 
     @classmethod
@@ -171,21 +182,19 @@ class Interactions:
         """Make interactions from the named columns of a CSV file with a header; needs the extra ``io``.
 
         Labels are integers if all of a column's are written as whole numbers ("17850" or "17850.0", but not "007"),
-        else text. Empty fields, ``nan`` and ``null`` are missing.
+        floats if all are written as numbers, else text. Empty fields, and ``nan``, ``NaN``, ``null`` or ``NULL``
+        without quotes, are missing. Timestamps are numbers or ISO 8601 dates.
 
         Parameters are the names of columns; what they hold is described at `from_arrays`.
         """
         names = cls._roles(user, item, context, timestamp, weight, item_name)
-        columns = _readers.csv_columns(path, names)
-        factorised = {
-            plural: _labels.typed_text(_labels.factorise(columns[role])) if role != "item_name" else
-            _labels.factorise(columns[role])
-            for role, plural in ROLES.items()
-            if role in columns and role not in ("timestamp", "weight")
-        }
-        return cls._from_factorised(
-            factorised, {ROLES[role]: column for role, column in columns.items()}, missing_user, on_bad_rows
-        )
+        columns = {ROLES[role]: column for role, column in _readers.csv_columns(path, names).items()}
+        columns = {name: _readers.as_column(name, column) for name, column in columns.items()}
+        factorised = {name: _labels.factorise(name, columns[name]) for name in LABELS if name in columns}
+        for name in ("users", "items", "contexts"):
+            if name in factorised:
+                factorised[name] = _labels.typed_text(factorised[name])
+        return cls._from_factorised(factorised, columns, missing_user, on_bad_rows)
 
     @classmethod
     def from_parquet(
@@ -209,10 +218,12 @@ class Interactions:
 
     @staticmethod
     def _roles(*names: str | None) -> dict[str, str | None]:
+        """Return role to name of column."""
         return dict(zip(ROLES, names, strict=True))
 
     @classmethod
     def _from_columns(cls, columns: dict[str, Any], missing_user: Any, on_bad_rows: str) -> Interactions:
+        """Make interactions from one column per role."""
         columns = {ROLES[role]: column for role, column in columns.items()}
         return cls.from_arrays(
             columns.pop("users"), columns.pop("items"), **columns, missing_user=missing_user, on_bad_rows=on_bad_rows
@@ -224,17 +235,19 @@ class Interactions:
     ) -> Interactions:
         """Sort good rows from bad ones and build the matrix."""
         _validation.check_choice("on_bad_rows", on_bad_rows, ["report", "raise"])
-        users = _labels.without(labels["users"], missing_user)
-        items = _labels.without(labels["items"], None)
-        weights = _readers.numbers("weights", columns["weights"]) if "weights" in columns else None
-        times, no_time = _readers.times("timestamps", columns["timestamps"]) if "timestamps" in columns else (None, None)
-
+        users, items = _labels.without(labels["users"], missing_user), labels["items"]
+        weights = times = None
         reasons = {"missing user": users.codes == MISSING, "missing item": items.codes == MISSING}
-        if weights is not None:
-            reasons["weight not finite"] = ~np.isfinite(weights)
-            reasons["weight not above 0"] = weights <= 0
-        if times is not None:
-            reasons["missing timestamp"] = no_time
+        if "timestamps" in columns:
+            times, reasons["missing timestamp"] = _readers.times_of("timestamps", columns["timestamps"])
+            reasons["timestamp not finite"] = np.isinf(times) if times.dtype.kind == "f" else np.zeros(len(times), bool)
+        if "weights" in columns:
+            weights = _readers.weights_of("weights", columns["weights"])
+            reasons |= {
+                "weight not finite": ~np.isfinite(weights),
+                "weight negative": weights < 0,
+                "weight zero": weights == 0,
+            }
         good = np.ones(len(users.codes), dtype=bool)
         for reason, bad in reasons.items():
             reasons[reason] = bad & good
@@ -250,16 +263,16 @@ class Interactions:
         row_users, log.user_labels = _labels.renumbered(users.codes[good], users.labels)
         row_items, log.item_labels = _labels.renumbered(items.codes[good], items.labels)
         counts = np.bincount(row_users)
-        log.heaviest_user = (log.user_labels[counts.argmax()], counts.max() / len(row_users))
+        log.heaviest_user = (log.user_labels[counts.argmax()], counts.max() / log.n_rows)
         log.user_items = merged(row_users, row_items, None if weights is None else weights[good])
-        log.timestamps = None if times is None else latest(row_users, row_items, times[good], log.n_items)
-        log.contexts = None
+        log.timestamps = None if times is None else latest(row_users, row_items, times[good], log.user_items)
+        log.contexts = log.item_names = None
         if "contexts" in labels:
-            contexts = labels["contexts"]
-            log.contexts = Contexts(row_users, row_items, contexts.codes[good], contexts.labels)
-        log.item_names = None
+            contexts = _labels.renumbered(labels["contexts"].codes[good], labels["contexts"].labels)
+            log.contexts = Contexts(row_users, row_items, *contexts)
         if "item_names" in labels:
-            log.item_names = commonest_names(row_items, labels["item_names"], good, log.n_items)
+            names = labels["item_names"]
+            log.item_names = commonest_names(row_items, names.codes[good], names.labels, log.n_items)
         return log
 
     # ---- what is in them --------------------------------------------------------------------------------------------
@@ -308,21 +321,22 @@ class Interactions:
             sentences.append(self._bad_row_sentence())
         label, share = self.heaviest_user
         if share > HEAVY_SHARE and self.n_users > 1 / HEAVY_SHARE:
+            value = repr(label.item() if isinstance(label, (np.integer, np.floating)) else label)
             sentences.append(
-                f"User {label} holds {share:.0%} of the rows: if it stands for unknown visitors, name it as missing "
-                f"(missing_user={label if isinstance(label, np.generic) else repr(label)})."
+                f"User {label} holds {100 * share:.0f} % of the rows; if it stands for unknown visitors, pass "
+                f"missing_user={value}."
             )
         return " ".join(sentences)
 
     def _bad_row_sentence(self) -> str:
-        counts = ", ".join(f"{count:,} with {reason}" for reason, count in self.bad_rows.items())
-        return f"{self.n_bad_rows:,} bad rows left out: {counts}."
+        """Tell how many rows were left out, and why."""
+        counts = ", ".join(f"{reason} {count:,}" for reason, count in self.bad_rows.items())
+        return f"{counted('bad row', self.n_bad_rows)} left out: {counts}."
 
     def __repr__(self) -> str:
-        bad = f"; {self.n_bad_rows:,} bad row{'s' * (self.n_bad_rows > 1)} left out" if self.bad_rows else ""
-        return (
-            f"Interactions({self.n_users:,} users, {self.n_items:,} items, {self.user_items.nnz:,} interactions{bad})"
-        )
+        counts = {"user": self.n_users, "item": self.n_items, "interaction": self.user_items.nnz}
+        bad = f"; {counted('bad row', self.n_bad_rows)} left out" if self.bad_rows else ""
+        return f"Interactions({', '.join(counted(noun, count) for noun, count in counts.items())}{bad})"
 
     def _with_matrix(self, user_items: scipy.sparse.csr_array, timestamps: np.ndarray | None) -> Interactions:
         """Return interactions with some of these, for the same users and items."""
@@ -334,6 +348,8 @@ class Interactions:
             rows = (column[kept] for column in self.contexts[:3])
             part.contexts = Contexts(*rows, self.contexts.labels)
             part.n_rows = int(kept.sum())
+        counts = np.diff(user_items.indptr)
+        part.heaviest_user = (self.user_labels[counts.argmax()], counts.max() / max(user_items.nnz, 1))
         return part
 
 
@@ -347,31 +363,51 @@ ROLES = {
 }
 
 
+LABELS = ("users", "items", "contexts", "item_names")
+
+
 def merged(users: np.ndarray, items: np.ndarray, weights: np.ndarray | None) -> scipy.sparse.csr_array:
     """Return the canonical matrix of rows, those of the same user and item added up."""
-    values = np.ones(len(users), dtype=np.float32) if weights is None else weights
+    values = np.ones(len(users), dtype=np.int32) if weights is None else weights  # a float32 cannot count beyond 2**24
     matrix = scipy.sparse.coo_array((values, (users, items))).tocsr()
     matrix.sum_duplicates()
-    return matrix.astype(np.float32, copy=False)
+    matrix.data = _validation.check_merged_weights("weights", matrix.data)
+    return matrix
 
 
-def latest(users: np.ndarray, items: np.ndarray, times: np.ndarray, n_items: int) -> np.ndarray:
-    """Return the latest time of every pair of user and item, pairs in ascending order."""
-    pairs = users.astype(np.int64) * n_items + items
-    order = np.lexsort((times, pairs))
-    last_of_pair = np.append(np.diff(pairs[order]) != 0, True)
-    return times[order][last_of_pair]
+def latest(users: np.ndarray, items: np.ndarray, times: np.ndarray, user_items: scipy.sparse.csr_array) -> np.ndarray:
+    """Return the latest time of every stored entry of `user_items`, which has the pairs of `users` and `items`."""
+    n_users, n_items = user_items.shape
+    order = counting_sort(items, n_items)
+    order = order[counting_sort(users[order], n_users)]
+    users, items = users[order], items[order]
+    changes = (users[1:] != users[:-1]) | (items[1:] != items[:-1])
+    return np.maximum.reduceat(times[order], np.flatnonzero(np.append(True, changes)))
 
 
-def commonest_names(items: np.ndarray, names: Factorised, good: np.ndarray, n_items: int) -> np.ndarray:
+def counting_sort(codes: np.ndarray, n_codes: int) -> np.ndarray:
+    """Return the stable order of codes from 0 to n_codes - 1 in linear time: what SciPy does to turn CSR into CSC."""
+    n_rows = len(codes)
+    indptr = np.arange(n_rows + 1, dtype=np.int32 if n_rows < 2**31 - 1 else np.int64)
+    one_per_row = scipy.sparse.csr_array((np.zeros(n_rows, dtype=np.int8), codes, indptr), shape=(n_rows, n_codes))
+    return one_per_row.tocsc().indices
+
+
+def commonest_names(items: np.ndarray, codes: np.ndarray, names: np.ndarray, n_items: int) -> np.ndarray:
     """Return the name most often seen with each item, the first seen among equals, None for an item without one."""
-    codes = names.codes[good]
     named = codes != MISSING
-    pairs = items[named].astype(np.int64) * max(len(names.labels), 1) + codes[named]
-    pairs, first, counts = np.unique(pairs, return_index=True, return_counts=True)
-    pair_items, pair_names = np.divmod(pairs, max(len(names.labels), 1))
-    best = np.lexsort((first, -counts, pair_items))
-    winners = best[np.append(True, np.diff(pair_items[best]) != 0)] if len(best) else best
     result = np.full(n_items, None, dtype=object)
-    result[pair_items[winners]] = [str(name) for name in names.labels[pair_names[winners]]]
+    if not named.any():
+        return result
+    # Pairs of item and name are numbered in first-seen order, so the lowest number is the first seen.
+    numbers, pairs = _labels.numbered(items[named].astype(np.int64) * len(names) + codes[named])
+    pair_items, pair_names = np.divmod(pairs, len(names))
+    best = np.lexsort((-np.bincount(numbers), pair_items))
+    winners = best[np.append(True, np.diff(pair_items[best]) != 0)]
+    result[pair_items[winners]] = [str(name) for name in names[pair_names[winners]].tolist()]
     return result
+
+
+def counted(noun: str, count: int) -> str:
+    """Return a count with its noun: "1 user", "2 users"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import ranx
 import scipy.sparse
 import sklearn.metrics
 from numpy.testing import assert_allclose, assert_array_equal
@@ -14,6 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from fastbpr import BPR, Interactions, NotFittedError, _ranking
 from fastbpr.baselines import Popularity, Random
 from fastbpr.evaluation import evaluate, evaluate_similar_items
+from fastbpr.splitting import leave_one_out
 
 
 class Given:
@@ -126,8 +126,18 @@ def test_results_are_means_over_users_with_relevant_items():
     assert result == {"hr@1": 0.5, "hr@3": 1.0, "mrr": pytest.approx(2 / 3)}
 
 
-@pytest.mark.filterwarnings("ignore::numba.core.errors.NumbaTypeSafetyWarning")
-def test_metrics_equal_those_of_ranx(problem):
+@pytest.fixture
+def ranx(monkeypatch):
+    """ranx as plain Python: compiling it takes half a minute, and the data is small."""
+    import numba
+
+    monkeypatch.setattr(numba.config, "DISABLE_JIT", True)
+    import ranx
+
+    return ranx
+
+
+def test_metrics_equal_those_of_ranx(ranx, problem):
     qrels, run = {}, {}
     for user, relevant, others in problem.users():
         qrels[f"u{user}"] = {f"i{item}": 1 for item in relevant}
@@ -335,10 +345,7 @@ def test_values_layout_and_index_type_of_matrices_do_not_matter(problem):
 
 
 def test_a_fitted_bpr_is_evaluated_as_its_lists_are(communities):
-    train, test = communities.copy(), scipy.sparse.csr_array(communities.shape, dtype=np.float32)
-    first = train.indptr[:-1]
-    test = scipy.sparse.csr_array((np.ones(len(first)), (np.arange(len(first)), train.indices[first])), train.shape)
-    train = scipy.sparse.csr_array(train - train.multiply(test))
+    train, test = leave_one_out(communities, random_state=0)
     model = BPR(factors=8, iterations=20, random_state=0).fit(train, show_progress=False)
     listed = model.recommend(np.arange(200), N=10)[0]
     found = (listed == test.indices[:, None]).any(axis=1).mean()
@@ -426,9 +433,9 @@ def test_nan_is_no_score(problem, function):
     bad[17, 5] = np.nan
     with pytest.raises(ValueError, match=r"must return scores free of NaN, got 1 NaN among them"):
         function(Given(bad, bad), problem.train, problem.test)
-    for value in (np.nan, np.inf):
+    for value in (np.nan, np.inf, -1e20):
         problem.model.item_factors[3, 1] = value
-        with pytest.raises(ValueError, match="model.item_factors must be finite, got NaN or infinity"):
+        with pytest.raises(ValueError, match=r"model\.item_factors must hold finite numbers .* no rank"):
             function(problem.model, problem.train, problem.test)
 
 
@@ -457,7 +464,7 @@ def test_transposed_matrices_are_recognised(problem):
     with pytest.raises(ValueError, match=r"test must have shape \(n_users, n_items\) = \(61, 43\), .* try test.T"):
         evaluate(problem.model, problem.train, problem.test.T)
     for function in (evaluate, evaluate_similar_items):
-        with pytest.raises(ValueError, match="item_factors of 43 items. train and test look transposed"):
+        with pytest.raises(ValueError, match=r"item_factors of 43 items\. train and test look transposed"):
             function(problem.model, problem.train.T, problem.test.T)
 
 
@@ -475,7 +482,7 @@ def test_parts_with_other_labels_are_refused():
 
 
 def test_somebody_must_have_something_to_find(problem):
-    with pytest.raises(ValueError, match="test must have .* an item that is not among the user's training items"):
+    with pytest.raises(ValueError, match="an item that is not among the user's training items, got none"):
         evaluate(problem.model, problem.train, problem.train)
     with pytest.raises(ValueError, match="nobody can be evaluated"):
         evaluate(problem.model, problem.train, problem.test, users=[0])
@@ -499,7 +506,7 @@ def test_similar_items_know_three_metrics(problem):
 
 @pytest.mark.parametrize("K", [0, 1.5, True, "10", None, [10, 0], []])
 def test_a_length_is_a_positive_integer(problem, K):
-    with pytest.raises((TypeError, ValueError), match=r"K (must be an integer >= 1|a length or lengths), got"):
+    with pytest.raises((TypeError, ValueError), match=r"K must be an integer >= 1.*, got"):
         evaluate(problem.model, problem.train, problem.test, K=K, metrics=["hr"])
 
 
@@ -515,9 +522,9 @@ def test_a_metric_may_set_a_length_of_its_own(problem):
         (np.zeros((61, 9)), TypeError, "got an array of dtype float64"),
         (np.zeros((12, 9), dtype=int), ValueError, "shape (n_users, m) = (61, m), got shape (12, 9)"),
         (np.zeros(61, dtype=int), ValueError, "got shape (61,)"),
-        (np.full((61, 2), 43), ValueError, "must hold item ids from 0 to 42, or -1 for none, got 43"),
-        (np.full((61, 2), -2), ValueError, "must hold item ids from 0 to 42, or -1 for none, got -2"),
-        (np.full((61, 2), -1), ValueError, "must have an item for every evaluated user, got none for user 1"),
+        (np.full((61, 2), 43), ValueError, "item ids from 0 to 42, or -1 for none, got 43"),
+        (np.full((61, 2), -2), ValueError, "item ids from 0 to 42, or -1 for none, got -2"),
+        (np.full((61, 2), -1), ValueError, "an item for every evaluated user, got none for user 1"),
     ],
 )
 def test_negatives_have_a_row_of_items_for_every_user(problem, negatives, error, rule):
