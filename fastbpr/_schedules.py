@@ -85,6 +85,7 @@ class BlockedSchedule:
         self.bucket_users = np.empty(n_interactions, dtype=np.int32)
         self.bucket_items = np.zeros(n_interactions + PADDING, dtype=np.int32)
         self.bucket_weights = np.empty(len(positives.weights), dtype=np.float32)
+        self.progress = np.empty(n_blocks, dtype=np.int64)
         self.losses = np.zeros((n_blocks, n_blocks))
         self.n_correct = np.zeros((n_blocks, n_blocks), dtype=np.int64)
         self.n_updates = np.zeros((n_blocks, n_blocks), dtype=np.int64)
@@ -103,7 +104,8 @@ class BlockedSchedule:
             training.train_stages(
                 tables.users, tables.items, tables.item_bias, self.verify, step, key, first, last,
                 self.bucket_starts, self.bucket_users, self.bucket_items, self.bucket_weights,
-                self.block_starts, self.block_items, self.losses, self.n_correct, self.n_updates, self.num_threads,
+                self.block_starts, self.block_items, self.progress, self.losses, self.n_correct, self.n_updates,
+                self.num_threads,
             )  # fmt: skip
             yield EpochSums(float(self.losses.sum()), int(self.n_correct.sum()), int(self.n_updates.sum()))
 

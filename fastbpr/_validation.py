@@ -445,8 +445,8 @@ def check_table(name: str, value: Any, *, ndim: int = 2) -> np.ndarray:
     fits = np.abs(table) < MAX_FACTOR
     if not fits.all():
         raise ValueError(
-            f"{name} must hold finite numbers below {MAX_FACTOR:g} in size, got {table[~fits][0]}: scores would overflow "
-            "or be NaN, and have no rank."
+            f"{name} must hold finite numbers below {MAX_FACTOR:g} in size, got {table[~fits][0]}: scores would "
+            "overflow or be NaN, and have no rank."
         )
     return table
 
@@ -722,22 +722,24 @@ def check_share(name: str, value: Any) -> float:
 # ---- the command line -----------------------------------------------------------------------------------------
 
 
-def check_log_files(files: list[str]) -> tuple[str, list[str] | str]:
-    """Return ("csv", [file]), ("parquet", files) or ("parquet", folder)."""
-    rule = "FILE must be one .csv file, .parquet files or one folder of these"
-    for file in files:
-        check_file(file, folder=len(files) == 1)
-    if len(files) == 1 and Path(files[0]).is_dir():
-        if not any(Path(files[0]).rglob("*.parquet")):
-            raise ValueError(f"{rule}, got the folder {files[0]!r} without any .parquet file.")
-        return "parquet", files[0]
-    endings = {Path(file).suffix.lower() for file in files}
-    if endings == {".parquet"}:
-        return "parquet", files
+def check_log_files(files: list[str]) -> str:
+    """Return "csv" or "parquet", the format that the names of files, or of a folder, tell."""
+    endings = {Path(file).suffix.lower() for file in files if not Path(file).is_dir()}
+    if endings <= {".parquet"}:
+        return "parquet"
     if endings == {".csv"} and len(files) == 1:
-        return "csv", files
+        return "csv"
     hint = " Join CSV files first, or convert them to Parquet." if endings == {".csv"} else ""
-    raise ValueError(f"{rule}, got {', '.join(map(repr, files))}.{hint}")
+    raise ValueError(
+        "FILE must be one .csv file, .parquet files or one folder of these, got "
+        f"{', '.join(map(repr, map(str, files)))}.{hint}"
+    )
+
+
+def check_by_time(by: str, timestamp: str | None) -> None:
+    """Refuse to go by time without a column of times."""
+    if by == "time" and timestamp is None:
+        raise ValueError("--by must be random without --timestamp, got time. Name the column of times: --timestamp COL.")
 
 
 def check_output(path: str) -> None:

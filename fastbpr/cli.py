@@ -14,6 +14,7 @@ import os
 import shlex
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -26,13 +27,13 @@ from fastbpr._version import __version__
 from fastbpr.baselines import Popularity, Random
 from fastbpr.bpr import BPR
 from fastbpr.datasets import Shop, simulate_shop
-from fastbpr.errors import MissingExtraError, TrainingError, UnknownLabelError
+from fastbpr.errors import MissingExtraError, ModelFileError, TrainingError, UnknownLabelError
 from fastbpr.evaluation import evaluate, evaluate_similar_items
 from fastbpr.interactions import Interactions
 from fastbpr.splitting import Split, leave_one_out
 
 DEFAULTS = {name: parameter.default for name, parameter in inspect.signature(BPR).parameters.items()}
-MISTAKES = (ValueError, TypeError, OSError, MissingExtraError, TrainingError, UnknownLabelError)
+MISTAKES = (OSError, MissingExtraError, ModelFileError, TrainingError, UnknownLabelError)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -66,10 +67,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         note("fastbpr: interrupted")
         return 130
-    except MISTAKES as error:
+    except Exception as error:
+        if not is_mistake(error):
+            raise
         note(f"fastbpr: error: {' '.join(str(error).split())}")
         return 2
     return code
+
+
+def is_mistake(error: Exception) -> bool:
+    """Whether an error is the user's and not a bug: one of MISTAKES, or raised by a check of input."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return isinstance(error, MISTAKES) or frame.f_globals["__name__"] == _validation.__name__
 
 
 # ---- what it accepts --------------------------------------------------------------------------------------------
@@ -312,6 +321,7 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
     """Split, train, and print metrics beside those of the baselines."""
     model = model_from(arguments)
     k = _validation.check_integer("k", arguments.k, minimum=1)
+    _validation.check_by_time(arguments.by, arguments.timestamp)
     log = read_log(arguments)
     split = leave_one_out(log, by=arguments.by, random_state=arguments.random_state)
     train(model, split.train, show_progress=not arguments.quiet)
@@ -336,12 +346,16 @@ def model_from(arguments: argparse.Namespace) -> BPR:
 
 def read_log(arguments: argparse.Namespace) -> Interactions:
     """Read the files, and tell what was read."""
-    kind, paths = _validation.check_log_files(arguments.files)
+    files = arguments.files
+    kind = _validation.check_log_files(files)
     roles = ("user", "item", "context", "timestamp", "weight", "item_name")
     options = {role: getattr(arguments, role) for role in roles}
     options["missing_user"] = meanings(arguments.missing_user)
     with without_warnings_of_the_library():  # the summary has them
-        log = Interactions.from_csv(*paths, **options) if kind == "csv" else Interactions.from_parquet(paths, **options)
+        if kind == "csv":
+            log = Interactions.from_csv(files[0], **options)
+        else:
+            log = Interactions.from_parquet(files if len(files) > 1 else files[0], **options)
     if log.bad_rows or not arguments.quiet:
         note(log.summary())
     return log

@@ -16,7 +16,7 @@ import pytest
 import scipy.sparse
 
 import fastbpr
-from fastbpr import BPR, Interactions, _labels
+from fastbpr import BPR, Interactions, cli
 from fastbpr.cli import main
 from fastbpr.datasets import simulate_shop
 
@@ -262,7 +262,7 @@ def test_a_folder_without_permission_is_refused(run, tmp_path):
         (["log.txt"], "FILE must be one .csv file, .parquet files or one folder of these, got 'log.txt'."),
         (["log.csv", "log.csv"], "got 'log.csv', 'log.csv'. Join CSV files first"),
         (["log.csv", "log.parquet"], "got 'log.csv', 'log.parquet'."),
-        (["folder"], "got the folder 'folder' without any .parquet file."),
+        (["folder"], "paths must be Parquet files or a folder of them, got 'folder'"),
         (["log.parquet", "folder"], "path must be a file, got the folder 'folder'."),
         (["log.parquet"], "path must be a readable Parquet file"),
         (["log.csv"], "user must be one of the columns vistor, sku, got 'visitor'. Did you mean 'vistor'?"),
@@ -436,9 +436,8 @@ def test_evaluate_gives_the_same_numbers_again(run, logs):
     assert "hr@5" in first[1]
 
 
-def test_evaluate_by_time_needs_timestamps(run, logs):
-    result = run("evaluate", logs / "clicks.csv", *COLUMNS, "--by", "time", "--quiet")
-    assert_refused(result, "timestamps")
+def test_evaluate_by_time_needs_the_column_of_times(run):
+    assert_refused(run("evaluate", "none.csv", *COLUMNS, "--by", "time"), "Name the column of times: --timestamp COL.")
 
 
 def test_evaluate_refuses_lists_without_length(run):
@@ -503,6 +502,16 @@ def test_the_help_shows_the_defaults_of_the_model(run):
     out = " ".join(run("fit", "--help")[1].split())
     for option, default in {"length of the vectors": 64, "step size": 0.2, "epochs": 100}.items():
         assert f"{option} (default: {default})" in out
+
+
+@pytest.mark.parametrize("error", [TypeError, ValueError, AttributeError])
+def test_a_bug_keeps_its_traceback(run, monkeypatch, error):
+    def broken(*_, **__):
+        raise error("oops")
+
+    monkeypatch.setattr(cli, "simulate_shop", broken)
+    with pytest.raises(error, match="oops"):
+        run("demo")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")

@@ -7,10 +7,11 @@ ranges of rows with about the same number of interactions; the order of users in
 
 Everything is a function of the epoch's key and the data; threads only share the work.
 """
-from cython.parallel cimport prange
+from cython.parallel cimport parallel
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint64_t
 
 from fastbpr._kernels.random cimport SHUFFLE_STREAM, USER_STREAM, draw_below, stream
+from fastbpr._kernels.tasks cimport take_ticket, wait_for
 
 
 def partition_items(
@@ -64,16 +65,33 @@ def bucket_interactions(
 
     The caller guarantees one canonical CSR matrix, labels of blocks below n_blocks and ranges that cover all users.
     """
-    cdef Py_ssize_t n_blocks = user_starts.shape[0] - 1
-    cdef Py_ssize_t block
     cdef bint weighted = weights.shape[0] > 0
-    with nogil:
-        for block in prange(n_blocks, schedule="dynamic", chunksize=1, num_threads=num_threads):
-            shuffle_users(key, block, user_starts[block], user_starts[block + 1], user_order)
-            bucket_user_block(
-                block, user_starts[block], user_starts[block + 1], user_order, indptr, indices, weights, weighted,
-                block_of_item, bucket_starts, cursors, bucket_users, bucket_items, bucket_weights,
-            )
+    cdef int64_t tickets = 0, n_done = 0
+    with nogil, parallel(num_threads=num_threads):
+        bucket_tickets(
+            &tickets, &n_done, key, indptr, indices, weights, weighted, user_starts, block_of_item, user_order,
+            bucket_starts, cursors, bucket_users, bucket_items, bucket_weights,
+        )
+
+
+cdef void bucket_tickets(
+    int64_t* tickets, int64_t* n_done, uint64_t key, const int64_t[::1] indptr, const int32_t[::1] indices,
+    const float[::1] weights, bint weighted, const int64_t[::1] user_starts, const uint16_t[::1] block_of_item,
+    int32_t[::1] user_order, int64_t[:, ::1] bucket_starts, int64_t[:, ::1] cursors,
+    int32_t[::1] bucket_users, int32_t[::1] bucket_items, float[::1] bucket_weights,
+) noexcept nogil:
+    """One thread's share: user blocks, until none is left."""
+    cdef Py_ssize_t n_blocks = user_starts.shape[0] - 1
+    cdef Py_ssize_t block = take_ticket(tickets)
+    while block < n_blocks:
+        shuffle_users(key, block, user_starts[block], user_starts[block + 1], user_order)
+        bucket_user_block(
+            block, user_starts[block], user_starts[block + 1], user_order, indptr, indices, weights, weighted,
+            block_of_item, bucket_starts, cursors, bucket_users, bucket_items, bucket_weights,
+        )
+        take_ticket(n_done)
+        block = take_ticket(tickets)
+    wait_for(n_done, n_blocks)
 
 
 cdef void shuffle_users(uint64_t key, Py_ssize_t block, Py_ssize_t first, Py_ssize_t last,

@@ -30,6 +30,7 @@ def train_stages(
     bucket_weights: NDArray[np.float32],
     block_starts: NDArray[np.int64],
     block_items: NDArray[np.int32],
+    progress: NDArray[np.int64],
     losses: NDArray[np.float64],
     n_correct: NDArray[np.int64],
     n_updates: NDArray[np.int64],

@@ -15,7 +15,7 @@ that a bias shares its cache line with nothing that another thread writes. Rows 
 What every function here trusts: indices are in range; CSR rows and blocks are sorted and without duplicates;
 every weight is finite; no other thread holds the tables.
 """
-from cython.parallel cimport prange
+from cython.parallel cimport parallel, prange
 from libc.stdint cimport int16_t, int32_t, int64_t, uint32_t, uint64_t
 
 from fastbpr._kernels.pointwise cimport (
@@ -26,6 +26,7 @@ from fastbpr._kernels.random cimport (
     stream, word_at,
 )
 from fastbpr._kernels.search cimport contains, contains_padded
+from fastbpr._kernels.tasks cimport set_counter, take_ticket, wait_for
 
 cdef extern from *:
     """
@@ -288,6 +289,7 @@ def train_stages(
     const float[::1] bucket_weights,     # in   (n_interactions,), or empty
     const int64_t[::1] block_starts,     # in   (n_blocks + 1,)
     const int32_t[::1] block_items,      # in   (n_items,)
+    int64_t[::1] progress,               # scratch (n_blocks,)
     double[:, ::1] losses,               # out  (n_blocks, n_blocks)  sum of losses of each bucket
     int64_t[:, ::1] n_correct,           # out  (n_blocks, n_blocks)  triplets with margin > 0
     int64_t[:, ::1] n_updates,           # out  (n_blocks, n_blocks)
@@ -295,20 +297,45 @@ def train_stages(
 ):
     """Train the given stages of one blocked epoch in place.
 
-    In stage s, user block b works with item block (b + s) mod n_blocks.
+    In stage s, user block b works with item block (b + s) mod n_blocks, which block b + 1 had in stage s - 1. So a
+    bucket waits for two others only: its user block's and its item block's last one. No barrier parts the stages.
     """
     cdef:
         Model model = model_of(user_table, item_table, item_bias, step)
-        Py_ssize_t n_blocks = block_starts.shape[0] - 1
         const float* weights = &bucket_weights[0] if bucket_weights.shape[0] else NULL
+        int64_t tickets = 0
+    progress[:] = first_stage
+    with nogil, parallel(num_threads=num_threads):
+        train_tickets(
+            &tickets, first_stage, last_stage, &model, verify, key, bucket_starts, bucket_users, bucket_items, weights,
+            block_starts, block_items, progress, losses, n_correct, n_updates,
+        )
+
+
+cdef void train_tickets(
+    int64_t* tickets, Py_ssize_t first_stage, Py_ssize_t last_stage, const Model* model, bint verify, uint64_t key,
+    const int64_t[:, ::1] bucket_starts, const int32_t[::1] bucket_users, const int32_t[::1] bucket_items,
+    const float* weights, const int64_t[::1] block_starts, const int32_t[::1] block_items, int64_t[::1] progress,
+    double[:, ::1] losses, int64_t[:, ::1] n_correct, int64_t[:, ::1] n_updates,
+) noexcept nogil:
+    """One thread's share: buckets in order of stages, until none is left. progress[b] is block b's next stage."""
+    cdef:
+        Py_ssize_t n_blocks = block_starts.shape[0] - 1
         Py_ssize_t stage, block
-    with nogil:
-        for stage in range(first_stage, last_stage):
-            for block in prange(n_blocks, schedule="dynamic", chunksize=1, num_threads=num_threads):
-                train_one_bucket(
-                    &model, verify, block, (block + stage) % n_blocks, key, bucket_starts, bucket_users, bucket_items,
-                    weights, block_starts, block_items, losses, n_correct, n_updates,
-                )
+        int64_t ticket = take_ticket(tickets)
+    while ticket < (last_stage - first_stage) * n_blocks:
+        stage = first_stage + ticket // n_blocks
+        block = ticket % n_blocks
+        wait_for(&progress[block], stage)
+        wait_for(&progress[(block + 1) % n_blocks], stage)
+        train_one_bucket(
+            model, verify, block, (block + stage) % n_blocks, key, bucket_starts, bucket_users, bucket_items,
+            weights, block_starts, block_items, losses, n_correct, n_updates,
+        )
+        set_counter(&progress[block], stage + 1)
+        ticket = take_ticket(tickets)
+    for block in range(n_blocks):  # rather here, giving way, than spinning at the end of the parallel region
+        wait_for(&progress[block], last_stage)
 
 
 cdef void train_one_bucket(
