@@ -120,7 +120,7 @@ def typed_objects(distinct: list[Any]) -> np.ndarray:
 
 def integers(values: list[int]) -> np.ndarray | None:
     """Return integers as int64, as uint64 where they must be, or None where neither holds them."""
-    for dtype in (np.int64, np.uint64):
+    for dtype in (np.int64, np.uint64) if min(values, default=0) >= 0 else (np.int64,):  # old NumPy wraps -1 to uint64
         try:
             return np.array(values, dtype=dtype)
         except OverflowError:
@@ -299,15 +299,13 @@ def comparable(texts: list[str], wanted: str) -> list[int]:
     if len(texts) <= MAX_COMPARED:
         return list(range(len(texts)))
     sharing = []
+    half = max(len(wanted) // 2, 1)
     for part in (lambda text, length: text[:length], lambda text, length: text[-length:]):
-        rows = range(len(texts))
-        for length in range(max(len(wanted) // 2, 1), len(wanted) + 1):
-            closer = [row for row in rows if part(texts[row], length) == part(wanted, length)]
-            if not closer and length > len(wanted) // 2:
-                break
-            rows = closer
+        rows = [row for row, text in enumerate(texts) if part(text, half) == part(wanted, half)]
+        for length in range(half + 1, len(wanted) + 1):
             if len(rows) <= MAX_COMPARED // 2:
                 break
+            rows = [row for row in rows if part(texts[row], length) == part(wanted, length)] or rows
         sharing += rows[: MAX_COMPARED // 2]
     return sharing
 

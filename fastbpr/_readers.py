@@ -102,9 +102,13 @@ def distinct_names(names: Mapping[str, str | None]) -> list[str]:
 def as_column(name: str, values: Any) -> Any:
     """Return a column as a 1-D NumPy array or a pyarrow array, without changing or copying it where possible."""
     column = arrow_column(values)
-    if column is None:
-        column = _validation.check_column(name, values)
-    return column
+    if column is not None:
+        return column
+    if hasattr(values, "to_physical"):  # of polars; NumPy would get integers with nulls as floats, so from pandas
+        values = values.to_list()
+    elif not isinstance(getattr(values, "dtype", np.dtype(object)), np.dtype):
+        values = values.astype(object)
+    return _validation.check_column(name, values)
 
 
 def arrow_column(values: Any) -> Any:

@@ -567,7 +567,7 @@ def check_parquet_paths(paths: Any) -> list[str]:
         if Path(paths).is_dir():
             files = sorted(str(file) for file in Path(paths).rglob("*.parquet") if file.is_file())
             if not files:
-                raise ValueError(f"paths must be Parquet files or a folder of them, got {str(paths)!r} without *.parquet.")
+                raise ValueError(f"paths must have a file *.parquet, got the folder {str(paths)!r} without any.")
             return files
     files = list(paths) if several else [paths]
     if not files:
@@ -749,8 +749,16 @@ def check_output(path: str) -> None:
         raise FileNotFoundError(f"output must be in an existing folder, got {path!r}. Create {str(folder)!r} first.")
     if Path(path).is_dir():
         raise IsADirectoryError(f"output must be a file, got the folder {path!r}.")
+    if Path(path).exists() and not Path(path).is_file():  # writing moves a new file into its place
+        raise OSError(f"output must be a file, got the device or pipe {path!r}.")
     if not os.access(folder, os.W_OK):
         raise PermissionError(f"output must be in a folder that you may write to, got {path!r}.")
+
+
+def check_held_out(n_held_out: int, n_users: int) -> None:
+    """Refuse a split that holds nothing out."""
+    if n_held_out == 0:
+        raise ValueError(f"The log must have users with 2 items or more to hold one out, got {n_users} with 1 item each.")
 
 
 def check_one_title(text: str, matches: list[str], n_shown: int = 10) -> None:

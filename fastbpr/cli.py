@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if not is_mistake(error):
             raise
-        note(f"fastbpr: error: {' '.join(str(error).split())}")
+        note(f"fastbpr: error: {shown(error)}")
         return 2
     return code
 
@@ -300,7 +300,7 @@ def run_similar(arguments: argparse.Namespace) -> int:
     model = load(arguments.model)
     item = item_row(model, arguments.item)
     ids, cosines = model.similar_items(item, N=n + 1)
-    say(f"Most similar to {_labels.described(labels_of(model, 'item'), model.item_names, item)}:\n")
+    say(f"Most similar to {shown(_labels.described(labels_of(model, 'item'), model.item_names, item))}:\n")
     print_items(model, ids[1:], cosines[1:], "cosine")
     return 0
 
@@ -312,7 +312,7 @@ def run_recommend(arguments: argparse.Namespace) -> int:
     known = labels_of(model, "user")
     user = _labels.rows_of(known, _labels.parse_label(known, arguments.user), what="user")
     ids, scores = model.recommend(user, N=n)
-    say(f"New to user {known[user]}, best first:\n")
+    say(f"New to user {shown(known[user])}, best first:\n")
     print_items(model, ids, scores, "score")
     return 0
 
@@ -324,12 +324,12 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
     _validation.check_by_time(arguments.by, arguments.timestamp)
     log = read_log(arguments)
     split = leave_one_out(log, by=arguments.by, random_state=arguments.random_state)
+    n_held_out = split.test.user_items.nnz
+    _validation.check_held_out(n_held_out, log.n_users)
     train(model, split.train, show_progress=not arguments.quiet)
-    held_out = "their latest item" if arguments.by == "time" else "an item drawn at random"
-    say(
-        f"{split.test.user_items.nnz:,} users were evaluated by {held_out}; "
-        f"{split.n_single_item_users:,} users with a single item stayed in training."
-    )
+    held_out = "latest item" if arguments.by == "time" else "item drawn at random"
+    say(f"Users evaluated, each by the {held_out}: {n_held_out:,}.")
+    say(f"Users with a single item, who stayed in training: {split.n_single_item_users:,}.")
     print_evaluation(model, split, k)
     return 0
 
@@ -488,8 +488,8 @@ def print_table(header: list[str], rows: list[list[Any]]) -> None:
         say("  ".join(cells).rstrip())
 
 
-def shown(cell: Any) -> str:
-    """Return a cell as text; line breaks and control characters of a title become spaces."""
-    if isinstance(cell, (float, np.floating)):
-        return f"{cell:.4f}"
-    return " ".join("".join(character if character.isprintable() else " " for character in str(cell)).split())
+def shown(value: Any) -> str:
+    """Return a value as text on one line; control characters, which a title may have, become spaces."""
+    if isinstance(value, (float, np.floating)):
+        return f"{value:.4f}"
+    return " ".join("".join(character if character.isprintable() else " " for character in str(value)).split())

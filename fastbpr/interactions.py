@@ -314,8 +314,9 @@ class Interactions:
     def summary(self) -> str:
         """Tell in sentences what was read and what became of it."""
         sentences = [
-            f"{self.n_rows:,} rows: {self.user_items.nnz:,} interactions of {self.n_users:,} users with "
-            f"{self.n_items:,} items; {self.n_merged_rows:,} rows repeated a user and item."
+            f"{counted('row', self.n_rows)}: {counted('interaction', self.user_items.nnz)} of "
+            f"{counted('user', self.n_users)} with {counted('item', self.n_items)}; "
+            f"{counted('row', self.n_merged_rows)} repeated a user and item."
         ]
         if self.bad_rows:
             sentences.append(self._bad_row_sentence())
