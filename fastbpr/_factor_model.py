@@ -187,9 +187,7 @@ class FactorModel:
         rows = getattr(self, f"{what}_factors")
         ids, single = _validation.check_ids(f"{what}id", query, len(rows), what=what)
         n = _validation.check_integer("N", n, minimum=1)
-        candidates = _validation.check_candidates(
-            f"{what}s", only, f"filter_{what}s", left_out, len(rows), what=what
-        )
+        candidates = _validation.check_candidates(f"{what}s", only, f"filter_{what}s", left_out, len(rows), what=what)
         scale = self._inverse_norms(what)
         neighbours, cosines = _retrieval.top_k(
             rows[ids] * scale[ids, None],

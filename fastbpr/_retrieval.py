@@ -71,7 +71,7 @@ def padded(queries: np.ndarray, multiple: int) -> np.ndarray:
 
 
 def joined(lists: Sequence[np.ndarray] | None, n_lists: int) -> tuple[np.ndarray, np.ndarray]:
-    """Concatenate lists of ids into (indptr int64, indices int32); never an empty `indices`, so that it has an address."""
+    """Concatenate lists of ids into (indptr int64, indices int32), with one more id so that there is an address."""
     if lists is None:
         return np.zeros(n_lists + 1, dtype=np.int64), np.zeros(1, dtype=np.int32)
     indptr = np.zeros(n_lists + 1, dtype=np.int64)

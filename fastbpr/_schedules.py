@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -170,4 +171,4 @@ def slices(n_parts: int, n_updates: int) -> Iterator[tuple[int, int]]:
     """Cut the parts of an epoch into contiguous runs of about UPDATES_PER_SLICE updates."""
     n_slices = max(1, min(n_parts, n_updates // UPDATES_PER_SLICE))
     bounds = [part * n_parts // n_slices for part in range(n_slices + 1)]
-    return zip(bounds[:-1], bounds[1:], strict=True)
+    return pairwise(bounds)

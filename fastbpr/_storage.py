@@ -29,11 +29,14 @@ from fastbpr.errors import ModelFileError
 
 FORMAT = "fastbpr model"
 VERSION = 1
+# What NumPy, zipfile and json raise for files that are cut short, edited or of another kind.
+UNREADABLE = (OSError, ValueError, KeyError, EOFError, AttributeError, TypeError, zipfile.BadZipFile, MemoryError)
 
 
 def write(path: str | os.PathLike, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
     """Write a model file; whatever stops the writing leaves an older file at `path` whole."""
-    path = Path(path)
+    path = Path(os.path.realpath(path))  # a link stays a link
+    _validation.check_output(path)
     text = json.dumps({"format": FORMAT, "version": VERSION, "written_by": f"fastbpr {__version__}", **header})
     encoded = {"header": np.frombuffer(text.encode(), dtype=np.uint8)}
     for name, array in arrays.items():
@@ -70,7 +73,7 @@ def read(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray]
         header = json.loads(stored.pop("header").tobytes())
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, KeyError, EOFError, AttributeError, TypeError, zipfile.BadZipFile, MemoryError) as error:
+    except UNREADABLE as error:
         raise ModelFileError(
             f"path must be a model written by fastbpr, but {os.fspath(path)!r} cannot be read as one ({error})."
         ) from error

@@ -100,8 +100,8 @@ class BPR(FactorModel):
     With ``schedule="blocked"`` users and items are divided into blocks and threads work on blocks that share no row:
     a seed gives the same factors, bit for bit, on any number of threads (on one machine and installation; another
     instruction set may round differently). Items are divided anew each epoch, and negatives come from the positive's
-    block, so that over the epochs they are uniform. With ``schedule="hogwild"`` threads update shared rows without locks
-    and models differ slightly from run to run above one thread.
+    block, so that over the epochs they are uniform. With ``schedule="hogwild"`` threads update shared rows without
+    locks and models differ slightly from run to run above one thread.
 
     Examples
     --------
@@ -183,8 +183,8 @@ class BPR(FactorModel):
             What is stored and not zero is a positive. Any format and dtype; duplicates count once. Never changed.
         weights : {None, "values", "ignore"}, default None
             What an interaction's update is multiplied with: the matrix's values, or nothing. None stands for
-            ``"values"`` if `user_items` are `Interactions` made with weights, else for ``"ignore"``. Large values need a
-            smaller learning rate; counts are best given as logarithms.
+            ``"values"`` if `user_items` are `Interactions` made with weights, else for ``"ignore"``. Large values need
+            a smaller learning rate; counts are best given as logarithms.
         show_progress : bool, default True
             Show a progress bar with the loss and training AUC of each epoch.
         callback : callable or None, default None
@@ -273,8 +273,8 @@ class BPR(FactorModel):
                 if self.learning_rate_decay == "linear":
                     learning_rate *= 1 - number / self.iterations
                 step = Step(learning_rate, *(strengths[part] for part in REGULARISED))
-                for sums in schedule.run_epoch(tables, step, epoch_key(seed, number)):
-                    pass  # between slices of an epoch Python handles Ctrl-C
+                # Between slices of an epoch Python handles Ctrl-C; the last has the sums of all.
+                *_, sums = schedule.run_epoch(tables, step, epoch_key(seed, number))
                 n_updates = max(sums.n_updates, 1)
                 loss, auc = sums.loss / n_updates, sums.n_correct / n_updates
                 if not math.isfinite(loss):
@@ -291,9 +291,10 @@ class BPR(FactorModel):
 
     def _divergence(self, n_epochs: int) -> str:
         return (
-            f"Training left the finite numbers after {n_epochs} whole epochs with learning_rate={self.learning_rate!r}, "
-            f"regularization={self.regularization!r}. Lower learning_rate (try {self.learning_rate / 10:g}); with "
-            "weights, scale them to a mean of 1 or take their logarithm. The model is as it was before fit."
+            f"Training left the finite numbers after {n_epochs} whole epochs with "
+            f"learning_rate={self.learning_rate!r}, regularization={self.regularization!r}. "
+            f"Lower learning_rate (try {self.learning_rate / 10:g}); with weights, scale them to a mean of 1 or take "
+            "their logarithm. The model is as it was before fit."
         )
 
     # ---- files ------------------------------------------------------------------------------------------------------

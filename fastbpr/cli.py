@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def is_mistake(error: Exception) -> bool:
     """Whether an error is the user's and not a bug: one of MISTAKES, or raised by a check of input."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    return isinstance(error, MISTAKES) or frame.f_globals["__name__"] == _validation.__name__
+    return isinstance(error, MISTAKES) or frame.f_globals["__package__"] == _validation.__name__
 
 
 # ---- what it accepts --------------------------------------------------------------------------------------------
@@ -357,7 +357,7 @@ def read_log(arguments: argparse.Namespace) -> Interactions:
         else:
             log = Interactions.from_parquet(files if len(files) > 1 else files[0], **options)
     if log.bad_rows or not arguments.quiet:
-        note(log.summary())
+        note(log.summary().replace("missing_user=", "--missing-user "))
     return log
 
 

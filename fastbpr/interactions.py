@@ -80,6 +80,9 @@ class Interactions:
     bad_rows: dict[str, int]
     heaviest_user: tuple[Any, float]  # (label, share of the rows)
 
+    def __init__(self) -> None:
+        _validation.refuse_direct_construction(type(self).__name__, "from_arrays(users, items)")
+
     # ---- constructors -----------------------------------------------------------------------------------------------
 
     @classmethod

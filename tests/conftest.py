@@ -1,6 +1,8 @@
 """Fixtures that several test modules share."""
 
+import functools
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -44,3 +46,11 @@ def communities():
     matrix = scipy.sparse.csr_array(dense, dtype=np.float32)
     matrix.eliminate_zeros()
     return matrix
+
+
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C works as at a terminal, also where whoever started the tests has it ignored."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield functools.partial(signal.raise_signal, signal.SIGINT)
+    signal.signal(signal.SIGINT, previous)

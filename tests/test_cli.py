@@ -4,7 +4,6 @@ import io
 import os
 import re
 import shlex
-import signal
 import subprocess
 import sys
 
@@ -199,13 +198,13 @@ def test_bad_rows_are_told_once_even_if_quiet(tmp_path):
         assert done.stderr.count("missing user") == 1
 
 
-def test_ctrl_c_saves_what_was_learned_and_says_so(run, logs, tmp_path, monkeypatch):
+def test_ctrl_c_saves_what_was_learned_and_says_so(run, logs, tmp_path, monkeypatch, ctrl_c):
     fit = BPR.fit
 
     def interrupted_fit(model, log, **rest):
         def press_ctrl_c(epoch, *_):
             if epoch == 2:
-                signal.raise_signal(signal.SIGINT)
+                ctrl_c()
 
         return fit(model, log, callback=press_ctrl_c, **rest)
 
@@ -447,7 +446,7 @@ def test_evaluate_by_time_needs_the_column_of_times(run):
 def test_evaluate_needs_a_user_with_two_items(run, tmp_path):
     (tmp_path / "log.csv").write_text("visitor,sku\n1,a\n2,b\n")
     result = run("evaluate", tmp_path / "log.csv", *COLUMNS, "--quiet")
-    assert_refused(result, "users with 2 items or more to hold one out, got 2 with 1 item each.")
+    assert_refused(result, "users with 2 items or more to hold one out, got 2 with 1 each.")
 
 
 def test_evaluate_refuses_lists_without_length(run):

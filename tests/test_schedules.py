@@ -1,5 +1,7 @@
 """The two schedules: what an epoch covers, the distribution of its triplets, and what threads may not change."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -167,4 +169,4 @@ def test_slices_cover_all_parts_in_order():
         bounds = list(_schedules.slices(n_parts, n_updates))
         assert bounds[0][0] == 0
         assert bounds[-1][1] == n_parts
-        assert all(first[1] == second[0] for first, second in zip(bounds[:-1], bounds[1:], strict=True))
+        assert all(first[1] == second[0] for first, second in pairwise(bounds))

@@ -50,7 +50,7 @@ def test_a_model_of_a_plain_matrix_has_no_labels(communities, path):
     loaded = BPR.load(path)
     assert loaded.item_labels is None
     assert loaded.random_state is None
-    with pytest.raises(ValueError, match="must have item labels .* Use row numbers"):
+    with pytest.raises(ValueError, match=r"must have item labels .* Use row numbers"):
         loaded.item_rows("a")
 
 
@@ -192,3 +192,15 @@ def test_foreign_files_are_refused(path):
     np.savez(path, header=np.array([{}], dtype=object))
     with pytest.raises(ModelFileError):
         BPR.load(path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links and pipes of POSIX")
+def test_a_link_stays_a_link_and_a_pipe_is_refused(model, path, tmp_path):
+    target = tmp_path / "target"
+    path.symlink_to(target)
+    model.save(path)
+    assert path.is_symlink()
+    assert BPR.load(target).factors == 8
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="output must be a file, got the device or pipe"):
+        model.save(tmp_path / "pipe")

@@ -11,9 +11,7 @@ from scipy import stats
 from fastbpr import _tables
 from fastbpr._kernels import partition
 
-STRENGTHS = reference.Strengths(
-    learning_rate=0.1, reg_user=0.01, reg_positive=0.02, reg_negative=0.03, reg_bias=0.04
-)
+STRENGTHS = reference.Strengths(learning_rate=0.1, reg_user=0.01, reg_positive=0.02, reg_negative=0.03, reg_bias=0.04)
 AWKWARD_SIZES = [1, 7, 8, 15, 16, 17, 33, 64, 100, 128, 200]
 
 
@@ -41,9 +39,7 @@ def test_updates_follow_the_formula(training, factors, item_bias):
     triplets = random_triplets(300, 4, 6, seed=1)
     weights = np.random.default_rng(2).random(300)
 
-    tables, (loss, n_correct, n_updates) = apply_with_kernel(
-        training, model, triplets, STRENGTHS, weights, item_bias
-    )
+    tables, (loss, n_correct, n_updates) = apply_with_kernel(training, model, triplets, STRENGTHS, weights, item_bias)
     expected_loss, expected_correct = reference.apply_triplets(
         model, triplets, STRENGTHS, weights=weights.astype(np.float32), item_bias=item_bias
     )
@@ -69,9 +65,7 @@ def test_update_is_the_negative_gradient_of_the_objective(training):
     model = reference.random_model(1, 2, 5, seed=3)
     triplet, weight, h = (0, 0, 1), 0.7, 1e-6
     strengths = STRENGTHS._replace(learning_rate=1e-3)
-    tables, _ = apply_with_kernel(
-        training, model, np.array([triplet], dtype=np.int32), strengths, np.array([weight])
-    )
+    tables, _ = apply_with_kernel(training, model, np.array([triplet], dtype=np.int32), strengths, np.array([weight]))
     for part, updated in zip(model, tables.unpack(), strict=True):
         for index in np.ndindex(part.shape):
             kept = part[index]
@@ -88,9 +82,7 @@ def test_update_is_the_negative_gradient_of_the_objective(training):
 def test_loss_and_pull_are_right_at_any_margin(training, margin):
     model = reference.Model(np.ones((1, 1)), np.array([[margin], [0.0]]), np.zeros(2))
     strengths = reference.Strengths(0.5, 0, 0, 0, 0)
-    tables, (loss, n_correct, _) = apply_with_kernel(
-        training, model, np.array([[0, 0, 1]], dtype=np.int32), strengths
-    )
+    tables, (loss, n_correct, _) = apply_with_kernel(training, model, np.array([[0, 0, 1]], dtype=np.int32), strengths)
     pull = 1 / (1 + math.exp(margin))
     assert_allclose(loss, -math.log(1 / (1 + math.exp(-margin)) + 1e-10) if margin > -700 else 23, rtol=1e-5, atol=1e-7)
     assert_allclose(tables.unpack()[2][0], 0.5 * pull, rtol=1e-5, atol=1e-30)

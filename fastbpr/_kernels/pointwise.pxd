@@ -74,12 +74,12 @@ cdef inline float log1p_exp_negative(float x) noexcept nogil:
 cdef inline float loss_of(float margin) noexcept nogil:
     """-ln(sigmoid(margin) + 1e-10), without overflow or cancellation.
 
-    With l = softplus(-margin) = -ln(sigmoid(margin)) and c = -ln(1e-10), it is min(l, c) - ln(1 + exp(-|l - c|)).
+    With s = softplus(-margin) = -ln(sigmoid(margin)) and c = -ln(1e-10), it is min(s, c) - ln(1 + exp(-|s - c|)).
     """
     cdef float size = margin if margin > 0 else -margin
-    cdef float l = log1p_exp_negative(size) + (0 if margin > 0 else size)
-    cdef float above = l - <float>23.0258509
-    return (l - above if above > 0 else l) - log1p_exp_negative(above if above > 0 else -above)
+    cdef float softplus = log1p_exp_negative(size) + (0 if margin > 0 else size)
+    cdef float above = softplus - <float>23.0258509
+    return (softplus - above if above > 0 else softplus) - log1p_exp_negative(above if above > 0 else -above)
 
 
 cdef inline float sum_lanes(float* lanes) noexcept nogil:

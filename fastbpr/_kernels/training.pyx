@@ -1,14 +1,15 @@
 """BPR by SGD: draws triplets and applies their updates. The whole training hot path.
 
 Both schedules fill a `Batch` with triplets (verified negatives: never one of the user's positives), prefetch rows that
-are not in cache, and pass it to `train_batch`, which applies the updates one after another. They differ in where triplets come from:
+are not in cache, and pass it to `train_batch`, which applies the updates one after another. They differ in where
+triplets come from:
 
 blocked   The buckets of one stage share no user row and no item row, so threads take them in any order without a race
           and with the same result. Negatives come from the bucket's own item block.
 hogwild   Chunks of interactions drawn at random, negatives from the whole catalogue. Threads share all rows and take
           no locks; an update lost to a race costs a little accuracy, never memory safety.
 
-Memory layout (made by fastbpr/_tables.py). Row u of `user_table` is p_u in the first floats, then zeros up to a multiple
+Memory layout (made by fastbpr/_tables.py). Row u of `user_table` is p_u in the first floats, then zeros to a multiple
 of LANES. Row i of `item_table` is the same for q_i; with item_bias, LANES more floats follow, b_i the first of them, so
 that a bias shares its cache line with nothing that another thread writes. Rows start on 64-byte boundaries.
 
@@ -178,13 +179,13 @@ cdef int32_t count_out(const int32_t* candidates, Py_ssize_t n_candidates, const
 
 
 cdef int32_t draw_negative(const int32_t* candidates, Py_ssize_t n_candidates, const int32_t* positives,
-                             Py_ssize_t n_positives, uint64_t* rng) noexcept nogil:
+                           Py_ssize_t n_positives, uint64_t* rng) noexcept nogil:
     """A uniform candidate that is not a positive, or -1 if there is none. Positives are among the candidates."""
-    cdef Py_ssize_t attempt
+    cdef Py_ssize_t _attempt
     cdef int32_t negative
     if n_positives == n_candidates:
         return -1
-    for attempt in range(MAX_REDRAWS):
+    for _attempt in range(MAX_REDRAWS):
         negative = candidates[draw_below(rng, <uint32_t>n_candidates)]
         if not contains(positives, n_positives, negative):
             return negative
@@ -400,9 +401,9 @@ def train_chunks(
 
 
 cdef void train_chunk(
-    const Model* model, bint verify, Py_ssize_t chunk, uint64_t rng, const int64_t[::1] indptr, const int32_t[::1] indices,
-    const int32_t[::1] rows, const float* weights, const int32_t[::1] catalogue, double[::1] losses,
-    int64_t[::1] n_correct, int64_t[::1] n_updates,
+    const Model* model, bint verify, Py_ssize_t chunk, uint64_t rng, const int64_t[::1] indptr,
+    const int32_t[::1] indices, const int32_t[::1] rows, const float* weights, const int32_t[::1] catalogue,
+    double[::1] losses, int64_t[::1] n_correct, int64_t[::1] n_updates,
 ) noexcept nogil:
     """One chunk: interactions drawn with replacement, in batches.
 

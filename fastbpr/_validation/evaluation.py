@@ -1,0 +1,170 @@
+"""Splits, metrics, and models that are evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from fastbpr._validation.matrices import canonical_csr, check_user_items, describe
+from fastbpr._validation.values import check_fitted, check_integer
+
+MAX_FACTOR = 1e17  # scores of vectors with ten thousands of such entries still fit in float32
+
+
+def check_entries(name: str, value: Any) -> scipy.sparse.csr_array:
+    """Return interactions as canonical CSR with the values as they are, not as float32."""
+    check_user_items(name, value)
+    return value.user_items if hasattr(value, "user_items") else canonical_csr(name, value)
+
+
+def check_timestamps(name: str, interactions: Any, *, needed: bool) -> np.ndarray | None:
+    """Return the times of the entries, None without; refuse their absence where they are needed."""
+    timestamps = getattr(interactions, "timestamps", None)
+    if needed and timestamps is None:
+        raise ValueError(
+            f"by must be 'random' where {name} have no timestamps, got 'time' and {type(interactions).__name__}. "
+            "Build Interactions with them: Interactions.from_arrays(users, items, timestamps=...)."
+        )
+    return timestamps
+
+
+def check_split(train: Any, test: Any, model: Any) -> tuple[scipy.sparse.csr_array, scipy.sparse.csr_array]:
+    """Return both matrices; refuse them, or a model, whose rows or columns mean other users or items."""
+    train_items = check_user_items("train", train, allow_empty=True)
+    test_items = check_user_items("test", test, shape=train_items.shape)
+    for what in ("user", "item"):
+        known = None
+        for name, labelled in (("train", train), ("test", test), ("model", model)):
+            labels = getattr(labelled, f"{what}_labels", None)
+            if labels is None:
+                continue
+            if known is not None and not np.array_equal(known[1], labels):
+                raise ValueError(
+                    f"{name} must have the {what} labels of {known[0]} in the same order, got others. Build one "
+                    "Interactions of all data, split it, and fit the model to its training part."
+                )
+            known = known or (name, labels)
+    return train_items, test_items
+
+
+def check_metrics(metrics: Any, K: Any, at_k: Iterable[str], of_all: Iterable[str]) -> list[tuple[str, int | None]]:
+    """Return (name, cut-off) of every metric to compute; those `of_all` ranks have no cut-off."""
+    at_k, of_all = list(at_k), list(of_all)
+    rule = f"among {', '.join(at_k)} (each alone or with its own length, as in '{at_k[0]}@20'), {', '.join(of_all)}"
+    cutoffs = [check_integer("K", k, minimum=1) for k in (K if isinstance(K, (Sequence, np.ndarray)) else [K])]
+    if not cutoffs:
+        raise ValueError(f"K must be an integer >= 1 or several, got {K!r}.")
+    if not isinstance(metrics, Iterable):
+        raise TypeError(f"metrics must be {rule}, got {metrics!r}.")
+    chosen: list[tuple[str, int | None]] = []
+    for metric in [metrics] if isinstance(metrics, str) else metrics:
+        name, at, cutoff = metric.partition("@") if isinstance(metric, str) else ("", "", "")
+        if name in of_all and not at:
+            chosen.append((name, None))
+        elif name in at_k and not at:
+            chosen.extend((name, k) for k in cutoffs)
+        elif name in at_k and cutoff.isdecimal() and int(cutoff) >= 1:
+            chosen.append((name, int(cutoff)))
+        else:
+            raise ValueError(f"metrics must be {rule}, got {metric!r}.")
+    if not chosen:
+        raise ValueError(f"metrics must be {rule}, got {metrics!r}.")
+    return chosen
+
+
+def check_evaluated(n_users: int, *, also: str = "") -> None:
+    """Refuse to take the mean over no user."""
+    if n_users == 0:
+        raise ValueError(
+            f"test must have, for one of the users at least, {f'beside {also} ' if also else ''}an item that is not "
+            "among the user's training items, got none: nobody can be evaluated."
+        )
+
+
+def check_negatives(name: str, value: Any, shape: tuple[int, int], evaluated: np.ndarray) -> np.ndarray:
+    """Return ids of candidates, a row per user; the users evaluated must have some."""
+    n_users, n_items = shape
+    negatives = np.asarray(value)
+    rule = f"an array of item ids with one row per user, shape (n_users, m) = ({n_users}, m)"
+    if negatives.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be {rule}, got {describe(value)}.")
+    if negatives.ndim != 2 or len(negatives) != n_users or negatives.shape[1] == 0:
+        raise ValueError(
+            f"{name} must be {rule}, got shape {negatives.shape}. Fill the rows of users who are not evaluated with -1."
+        )
+    if negatives.min() < -1 or negatives.max() >= n_items:
+        bad = negatives[(negatives < -1) | (negatives >= n_items)][0]
+        raise ValueError(f"{name} must hold item ids from 0 to {n_items - 1}, or -1 for none, got {bad}.")
+    without = evaluated[(negatives[evaluated] < 0).all(axis=1)]
+    if len(without):
+        raise ValueError(
+            f"{name} must have an item for every evaluated user, got none for user {without[0]} ({len(without)} such "
+            "users). Pass users= to leave them out."
+        )
+    return negatives
+
+
+def check_method(model: Any, method: str) -> Callable[[np.ndarray], Any]:
+    """Return a method of a model that is not recognised by its factors."""
+    factors = "item_factors" if method == "similarity" else "user_factors, item_factors and item_biases"
+    if not callable(getattr(model, method, None)):
+        ids = "itemids" if method == "similarity" else "userids"
+        raise TypeError(
+            f"model must have {factors}, or a method {method}({ids}) that returns an array of shape (n, n_items), got "
+            f"{type(model).__name__}."
+        )
+    return getattr(model, method)
+
+
+def check_scores(name: str, value: Any, shape: tuple[int, int]) -> np.ndarray:
+    """Return scores that a method gave as an array; refuse NaN, which has no rank."""
+    scores = np.asarray(value)
+    if scores.shape != shape:
+        raise ValueError(f"{name}(ids) must return shape (len(ids), n_items) = {shape}, got shape {scores.shape}.")
+    if scores.dtype.kind not in "biuf":
+        raise TypeError(f"{name}(ids) must return numbers, got an array of dtype {scores.dtype}.")
+    if np.isnan(scores.max()):  # the maximum of anything with NaN is NaN
+        raise ValueError(f"{name}(ids) must return scores free of NaN, got {np.isnan(scores).sum()} NaN among them.")
+    return scores
+
+
+def check_factors(model: Any, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (user_factors, item_factors, item_biases) of a fitted model as float32, of the right shapes and finite."""
+    check_fitted(model)
+    users, items = check_table("model.user_factors", model.user_factors), check_item_factors(model, shape)
+    biases = check_table("model.item_biases", model.item_biases, ndim=1)
+    if len(users) != shape[0] or users.shape[1] != items.shape[1] or len(biases) != len(items):
+        raise ValueError(
+            f"model must be fitted to the users and items of train, shape {shape}, got user_factors {users.shape}, "
+            f"item_factors {items.shape} and item_biases {biases.shape}."
+        )
+    return users, items, biases
+
+
+def check_item_factors(model: Any, shape: tuple[int, int]) -> np.ndarray:
+    """Return a fitted model's item factors as float32, one row per item and finite."""
+    check_fitted(model)
+    items = check_table("model.item_factors", model.item_factors)
+    if len(items) != shape[1]:
+        hint = " train and test look transposed." if len(items) == shape[0] else ""
+        raise ValueError(
+            f"model must be fitted to the {shape[1]} items of train, got item_factors of {len(items)} items.{hint}"
+        )
+    return items
+
+
+def check_table(name: str, value: Any, *, ndim: int = 2) -> np.ndarray:
+    """Return factors or biases as contiguous float32 whose products stay finite."""
+    table = np.ascontiguousarray(value, dtype=np.float32)
+    if table.ndim != ndim:
+        raise ValueError(f"{name} must have {ndim} dimension{'s' * (ndim > 1)}, got shape {table.shape}.")
+    fits = np.abs(table) < MAX_FACTOR
+    if not fits.all():
+        raise ValueError(
+            f"{name} must hold finite numbers below {MAX_FACTOR:g} in size, got {table[~fits][0]}: scores would "
+            "overflow or be NaN, and have no rank."
+        )
+    return table

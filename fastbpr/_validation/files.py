@@ -1,0 +1,120 @@
+"""Model files, and arguments of the command line and the simulator."""
+
+from __future__ import annotations
+
+import numbers
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastbpr.errors import ModelFileError
+
+
+def check_text_labels(name: str, labels: np.ndarray) -> list[str | None]:
+    """Return labels that are strings or None, as a list; other objects cannot be stored without pickle."""
+    texts = labels.tolist()
+    bad = next((text for text in texts if text is not None and not isinstance(text, str)), None)
+    if bad is not None:
+        raise TypeError(f"{name} must be numbers or strings to be saved, got {bad!r}. Convert the labels to strings.")
+    return texts
+
+
+def check_header(path: Any, header: Any, known_format: str, known_version: int) -> None:
+    """Refuse the header of a foreign file or a newer version."""
+    if not isinstance(header, dict) or header.get("format") != known_format:
+        raise ModelFileError(f"path must be a model written by fastbpr, but {str(path)!r} is another kind of file.")
+    if not isinstance(header.get("version"), int) or header["version"] > known_version:
+        raise ModelFileError(
+            f"path must be a model of format version {known_version} or older, but {str(path)!r} has version "
+            f"{header.get('version')!r} ({header.get('written_by')}). Update fastbpr."
+        )
+
+
+def check_model_arrays(path: Any, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+    """Refuse a model whose arrays are missing or do not fit each other: a kernel would read out of bounds."""
+    try:
+        users, items, biases = (arrays[name] for name in ("user_factors", "item_factors", "item_biases"))
+        indptr, indices = arrays["liked_indptr"], arrays["liked_indices"]
+        fits = (
+            all(array.dtype == np.float32 for array in (users, items, biases))
+            and users.ndim == items.ndim == 2
+            and users.shape[1] == items.shape[1] == header["parameters"]["factors"]
+            and biases.shape == (len(items),)
+            and indptr.dtype == np.int64
+            and indices.dtype == np.int32
+            and indptr.shape == (len(users) + 1,)
+            and indptr[0] == 0
+            and indptr[-1] == len(indices)
+            and bool((np.diff(indptr) >= 0).all())
+            and (len(indices) == 0 or (indices.min() >= 0 and indices.max() < len(items)))
+            and len(arrays.get("user_labels", users)) == len(users)
+            and len(arrays.get("item_labels", items)) == len(items)
+            and len(arrays.get("item_names", items)) == len(items)
+            and all(np.isfinite(array).all() for array in (users, items, biases))
+            and isinstance(header["history"], list)
+        )
+    except (KeyError, TypeError, AttributeError, IndexError):
+        fits = False
+    if not fits:
+        raise ModelFileError(f"path must be a whole model, but the parts of {str(path)!r} do not fit each other.")
+
+
+def check_share(name: str, value: Any) -> float:
+    """Return a number from 0 to 1 as float."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number from 0 to 1, got {value!r}.")
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} must be a number from 0 to 1, got {value!r}.")
+    return float(value)
+
+
+def check_log_files(files: list[str]) -> str:
+    """Return "csv" or "parquet", the format that the names of files, or of a folder, tell."""
+    endings = {Path(file).suffix.lower() for file in files if not Path(file).is_dir()}
+    if endings <= {".parquet"}:
+        return "parquet"
+    if endings == {".csv"} and len(files) == 1:
+        return "csv"
+    hint = " Join CSV files first, or convert them to Parquet." if endings == {".csv"} else ""
+    raise ValueError(
+        "FILE must be one .csv file, .parquet files or one folder of these, got "
+        f"{', '.join(map(repr, map(str, files)))}.{hint}"
+    )
+
+
+def check_by_time(by: str, timestamp: str | None) -> None:
+    """Refuse to go by time without a column of times."""
+    if by == "time" and timestamp is None:
+        raise ValueError(
+            "--by must be random without --timestamp, got time. Name the column of times: --timestamp COL."
+        )
+
+
+def check_output(path: str) -> None:
+    """Refuse a file name that cannot be written to, before the work whose result it is for."""
+    folder = Path(path).parent
+    if not folder.is_dir():
+        raise FileNotFoundError(f"output must be in an existing folder, got {path!r}. Create {str(folder)!r} first.")
+    if Path(path).is_dir():
+        raise IsADirectoryError(f"output must be a file, got the folder {path!r}.")
+    if Path(path).exists() and not Path(path).is_file():  # writing moves a new file into its place
+        raise OSError(f"output must be a file, got the device or pipe {path!r}.")
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(f"output must be in a folder that you may write to, got {path!r}.")
+
+
+def check_held_out(n_held_out: int, n_users: int) -> None:
+    """Refuse a split that holds nothing out."""
+    if n_held_out == 0:
+        raise ValueError(f"The log must have users with 2 items or more to hold one out, got {n_users} with 1 each.")
+
+
+def check_one_title(text: str, matches: list[str], n_shown: int = 10) -> None:
+    """Refuse a title that several items have."""
+    if len(matches) > 1:
+        listing = "; ".join(matches[:n_shown])
+        more = f"; and {len(matches) - n_shown} more" if len(matches) > n_shown else ""
+        raise ValueError(f"item must be the label or title of one item, got {text!r}: {len(matches)} titles have it: "
+                         f"{listing}{more}.")  # fmt: skip

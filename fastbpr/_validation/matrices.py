@@ -1,0 +1,169 @@
+"""Sparse matrices of interactions, and ids of their rows and columns."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from fastbpr._validation.values import check_choice
+
+MAX_ROWS = 2**31 - 1  # users or items: ids are int32 in the kernels
+
+
+def check_user_items(
+    name: str, value: Any, *, shape: tuple[int, int] | None = None, allow_empty: bool = False
+) -> scipy.sparse.csr_array:
+    """Return users x items as canonical CSR of float32 without touching the caller's matrix.
+
+    Duplicates are summed, explicit zeros dropped, indices sorted. Arrays are shared with the caller where they are in
+    order already, and must not be written to.
+    """
+    if hasattr(value, "user_items"):  # Interactions
+        value = value.user_items
+    if not scipy.sparse.issparse(value):
+        raise TypeError(
+            f"{name} must be a SciPy sparse matrix of shape (n_users, n_items) or Interactions, got "
+            f"{type(value).__name__}. Wrap it: scipy.sparse.csr_array({name})."
+        )
+    if value.ndim != 2:
+        raise ValueError(f"{name} must have two dimensions (n_users, n_items), got shape {value.shape}.")
+    if max(value.shape) > MAX_ROWS:
+        raise ValueError(f"{name} must have at most {MAX_ROWS} users and items, got shape {value.shape}.")
+    if shape is not None and value.shape != shape:
+        hint = f" It looks transposed: try {name}.T." if value.shape == shape[::-1] else ""
+        raise ValueError(f"{name} must have shape (n_users, n_items) = {shape}, got {value.shape}.{hint}")
+    if value.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold real numbers, got dtype {value.dtype}.")
+    check_stored_values(name, value)
+    csr = canonical_csr(name, value)
+    csr.data = csr.data.astype(np.float32, copy=False)
+    if csr.nnz == 0 and not allow_empty:
+        raise ValueError(f"{name} must contain at least one interaction, got an empty matrix of shape {value.shape}.")
+    return csr
+
+
+def check_stored_values(name: str, matrix: Any) -> None:
+    """Refuse NaN, infinity and negative values."""
+    data = np.asarray(matrix.data) if matrix.format not in ("lil", "dok") else matrix.tocoo().data
+    if data.dtype.kind == "f" and not np.isfinite(data).all():
+        bad = data[~np.isfinite(data)]
+        raise ValueError(f"{name} must hold finite values, got {bad[0]} ({len(bad)} such entries). Remove them first.")
+    if data.dtype.kind in "if" and data.size and data.min() < 0:
+        raise ValueError(
+            f"{name} must hold values >= 0, got {data.min()}. A value means an interaction; leave dislikes out."
+        )
+
+
+def canonical_csr(name: str, matrix: Any) -> scipy.sparse.csr_array:
+    """Return a sparse matrix as CSR, sorted, without duplicates and zeros; share arrays where possible."""
+    shared = matrix.format == "csr"
+    csr = scipy.sparse.csr_array(matrix)  # a new object; of a CSR matrix it shares the three arrays
+    check_structure(name, csr)
+    csr = scipy.sparse.csr_array((csr.data, csr.indices, csr.indptr), shape=csr.shape)  # with flags of its own
+    canonical = bool(csr.has_canonical_format)
+    if not canonical or not csr.data.all():
+        csr = csr.copy() if shared else csr
+        csr.sum_duplicates()
+        csr.eliminate_zeros()
+    return csr
+
+
+def check_structure(name: str, csr: scipy.sparse.csr_array) -> None:
+    """Refuse a CSR matrix whose index arrays do not describe a matrix: a kernel would read out of bounds."""
+    indptr, indices = csr.indptr, csr.indices
+    n_rows, n_columns = csr.shape
+    problem = None
+    if len(indptr) != n_rows + 1 or indptr[0] != 0 or (np.diff(indptr) < 0).any():
+        problem = "its indptr does not rise from 0 row by row"
+    elif indptr[-1] > len(indices) or len(indices) != len(csr.data):
+        problem = "its indptr, indices and data have different lengths"
+    elif len(indices) and (indices.min() < 0 or indices.max() >= n_columns):
+        problem = f"its indices run from {indices.min()} to {indices.max()} with {n_columns} columns"
+    if problem:
+        raise ValueError(f"{name} must be a valid CSR matrix, but {problem}. Rebuild it from (row, column) pairs.")
+    if indptr[-1] < len(indices):
+        csr.prune()
+
+
+def check_training_data(user_items: Any, weights: Any) -> tuple[scipy.sparse.csr_array, np.ndarray | None]:
+    """Return the canonical training matrix and its weights, None if every interaction counts the same."""
+    check_choice("weights", weights, [None, "values", "ignore"])
+    matrix = check_user_items("user_items", user_items)
+    n_items = matrix.shape[1]
+    if n_items < 2:
+        raise ValueError(f"user_items must have at least 2 items, got shape {matrix.shape}: no negative can be drawn.")
+    if matrix.nnz == np.count_nonzero(np.diff(matrix.indptr)) * n_items:
+        raise ValueError(
+            "user_items must leave some item unobserved for some user, got a matrix in which every user with "
+            f"interactions has all {n_items} items: no negative can be drawn."
+        )
+    if weights is None:
+        weights = "values" if getattr(user_items, "has_weights", False) else "ignore"
+        if weights == "ignore" and scipy.sparse.issparse(user_items) and matrix.data.min() != matrix.data.max():
+            warnings.warn(
+                "user_items has different values, and each interaction counts once. Pass weights='values' to use them "
+                "as weights, or weights='ignore' to confirm.",
+                stacklevel=3,
+            )
+    return matrix, matrix.data if weights == "values" else None
+
+
+def check_rows(name: str, value: Any, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return (indptr, indices) of what the queried users have, one row per query."""
+    if scipy.sparse.issparse(value) and value.ndim == 2 and value.shape[1] == shape[1] and value.shape[0] != shape[0]:
+        raise ValueError(
+            f"{name} must have one row for each entry of userid, shape {shape}, got {value.shape}. Pass the rows of "
+            f"these users: {name}[userid]."
+        )
+    matrix = check_user_items(name, value, shape=shape, allow_empty=True)
+    return matrix.indptr, matrix.indices.astype(np.int32, copy=False)
+
+
+def check_ids(name: str, value: Any, n_rows: int, *, what: str) -> tuple[np.ndarray, bool]:
+    """Return (int32 ids, whether `value` was a single id); every id is a row number from 0 to n_rows - 1."""
+    ids = np.asarray(value)
+    rule = f"{what} ids, integers from 0 to {n_rows - 1}"
+    if ids.dtype.kind not in "iu" and ids.size:
+        raise TypeError(
+            f"{name} must be {rule}, got {describe(value)}. Ids are row numbers; look labels up with rows_of_{what}s()."
+        )
+    if ids.ndim > 1:
+        raise ValueError(f"{name} must be one id or a 1-D array of ids, got shape {ids.shape}.")
+    flat = np.atleast_1d(ids)
+    if flat.size and (flat.min() < 0 or flat.max() >= n_rows):
+        bad = flat[(flat < 0) | (flat >= n_rows)][0]
+        raise IndexError(f"{name} must be {rule}, got {bad}.")
+    return flat.astype(np.int32), ids.ndim == 0
+
+
+def check_candidates(
+    only_name: str, only: Any, left_out_name: str, left_out: Any, n_rows: int, *, what: str
+) -> np.ndarray:
+    """Return the ascending ids to choose from: all, or `only` these, but for those left out."""
+    candidates = np.arange(n_rows, dtype=np.int32)
+    if only is not None:
+        candidates = np.unique(check_ids(only_name, only, n_rows, what=what)[0])
+    if left_out is not None:
+        candidates = np.setdiff1d(candidates, check_ids(left_out_name, left_out, n_rows, what=what)[0])
+    return candidates
+
+
+def check_labelled(what: str, labels: np.ndarray | None) -> np.ndarray:
+    """Refuse to look labels up in a model that has none."""
+    if labels is None:
+        raise ValueError(
+            f"The model must have {what} labels to look one up, but it was fitted to a matrix. Use row numbers, or fit "
+            "it to Interactions."
+        )
+    return labels
+
+
+def describe(value: Any) -> str:
+    """Short description of a value for an error message."""
+    if isinstance(value, np.ndarray):
+        return f"an array of dtype {value.dtype}"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

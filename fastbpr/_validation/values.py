@@ -1,0 +1,110 @@
+"""Single values, and what the environment must offer."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import numbers
+from collections.abc import Iterable, Mapping
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from fastbpr.errors import MissingExtraError, NotFittedError
+
+
+def check_integer(name: str, value: Any, *, minimum: int, maximum: int | None = None) -> int:
+    """Return an integer within bounds as int."""
+    rule = f"an integer >= {minimum}" if maximum is None else f"an integer from {minimum} to {maximum}"
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be {rule}, got {value!r}.")
+    if value < minimum or (maximum is not None and value > maximum):
+        raise ValueError(f"{name} must be {rule}, got {value!r}.")
+    return int(value)
+
+
+def check_number(name: str, value: Any, *, above: float | None = None, minimum: float | None = None) -> float:
+    """Return a finite number within bounds as float."""
+    rule = "a finite number" + (f" > {above}" if above is not None else "")
+    rule += f" >= {minimum}" if minimum is not None else ""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be {rule}, got {value!r}.")
+    number = float(value)
+    if (
+        not math.isfinite(number)
+        or (above is not None and number <= above)
+        or (minimum is not None and number < minimum)
+    ):
+        raise ValueError(f"{name} must be {rule}, got {value!r}.")
+    return number
+
+
+def check_flag(name: str, value: Any) -> bool:
+    """Return True or False as bool."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {value!r}.")
+    return bool(value)
+
+
+def check_choice(name: str, value: Any, choices: Iterable[Any]) -> Any:
+    """Return a value that is one of `choices`."""
+    choices = list(choices)
+    if not any(type(value) is type(choice) and value == choice for choice in choices):
+        listing = ", ".join(repr(choice) for choice in choices)
+        raise ValueError(f"{name} must be one of {listing}, got {value!r}.")
+    return value
+
+
+def check_callable(name: str, value: Any) -> None:
+    """Refuse what is neither None nor callable."""
+    if value is not None and not callable(value):
+        raise TypeError(f"{name} must be callable or None, got {value!r}.")
+
+
+def check_not_available(name: str, value: Any) -> None:
+    """Refuse to switch on what does not exist yet."""
+    if check_flag(name, value):
+        raise NotImplementedError(f"{name} must be False: this version of fastbpr cannot do it.")
+
+
+def check_seed(name: str, value: Any) -> int:
+    """Return a seed below 2**64 from None (fresh entropy), an integer, or a NumPy generator (which advances)."""
+    if value is None:
+        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
+    if isinstance(value, np.random.Generator):
+        return int(value.integers(2**63))
+    if isinstance(value, np.random.RandomState):
+        return int(value.randint(2**31 - 1))
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be None, an integer >= 0 or a NumPy Generator, got {value!r}.")
+    if value < 0:
+        raise ValueError(f"{name} must be None, an integer >= 0 or a NumPy Generator, got {value!r}.")
+    return int(np.random.SeedSequence(int(value)).generate_state(1, np.uint64)[0])
+
+
+def check_strengths(name: str, value: Any, parts: tuple[str, ...], *, default: float) -> dict[str, float]:
+    """Return one strength >= 0 per part, from a number for all or a mapping that names some."""
+    if isinstance(value, Mapping):
+        unknown = [part for part in value if part not in parts]
+        if unknown:
+            raise ValueError(f"{name} must be a number or a mapping with keys among {', '.join(parts)}, got the key "
+                             f"{unknown[0]!r}.")  # fmt: skip
+        return {part: check_number(f"{name}[{part!r}]", value.get(part, default), minimum=0) for part in parts}
+    return dict.fromkeys(parts, check_number(name, value, minimum=0))
+
+
+def require(module: str, *, extra: str, purpose: str) -> ModuleType:
+    """Import an optional dependency, or say which command installs it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{purpose} needs {module.partition('.')[0]}. Install it: pip install 'fastbpr[{extra}]'."
+        ) from error
+
+
+def check_fitted(model: Any, attribute: str = "item_factors") -> None:
+    """Refuse a model without what fitting gives it."""
+    if getattr(model, attribute) is None:
+        raise NotFittedError(f"{type(model).__name__} must be fitted first: call fit(user_items), or load a model.")
