@@ -42,10 +42,8 @@ def communities():
     """Four communities of 50 users and 25 items; users interact with their own community's items only."""
     rng = np.random.default_rng(0)
     block = rng.random((50, 25)) < 0.4
-    dense = scipy.sparse.block_diag([np.roll(block, shift, axis=1) for shift in range(4)])
-    matrix = scipy.sparse.csr_array(dense, dtype=np.float32)
-    matrix.eliminate_zeros()
-    return matrix
+    groups = [scipy.sparse.coo_array(np.roll(block, shift, axis=1)) for shift in range(4)]
+    return scipy.sparse.csr_array(scipy.sparse.block_diag(groups), dtype=np.float32)
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def test_a_seed_gives_one_shop_and_another_seed_another():
 
 def test_every_column_has_one_entry_per_click_and_the_log_is_ordered_by_time(shop):
     assert {len(column) for column in shop[:4]} == {len(shop.users)}
-    assert (np.diff(shop.timestamps) >= np.timedelta64(0)).all()
+    assert (np.diff(shop.timestamps) >= np.timedelta64(0, "s")).all()
 
 
 def test_every_user_clicks_and_the_mean_is_as_asked(shop):
