@@ -89,13 +89,13 @@ class FactorModel:
         --------
         >>> from scipy.sparse import csr_array
         >>> from fastbpr import BPR
-        >>> user_items = csr_array([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1]])
+        >>> user_items = csr_array([[1, 1, 0, 0], [1, 1, 1, 0], [1, 1, 1, 0], [0, 0, 0, 1]])
         >>> model = BPR(factors=8, random_state=0).fit(user_items, show_progress=False)
         >>> model.recommend(0, N=3)[0]
         array([ 2,  3, -1], dtype=int32)
         """
-        _validation.check_fitted(self)
-        n_users, n_items = len(self.user_factors), len(self.item_factors)
+        user_factors, item_factors, item_biases = _validation.check_tables(self)
+        n_users, n_items = len(user_factors), len(item_factors)
         users, single = _validation.check_ids("userid", userid, n_users, what="user")
         N = _validation.check_integer("N", N, minimum=1)
         _validation.check_not_available("recalculate_user", recalculate_user)
@@ -108,12 +108,12 @@ class FactorModel:
                 rows = range(len(users))
             liked = [indices[indptr[row] : indptr[row + 1]] for row in rows]
         ids, scores = _retrieval.top_k(
-            self.user_factors[users],
-            self.item_factors,
+            user_factors[users],
+            item_factors,
             N,
             candidates=_validation.check_candidates("items", items, "filter_items", filter_items, n_items, what="item"),
             excluded=liked,
-            offset=self.item_biases,
+            offset=item_biases,
             num_threads=effective_threads(self.num_threads),
         )
         return (ids[0], scores[0]) if single else (ids, scores)
@@ -183,8 +183,7 @@ class FactorModel:
 
     def _similar(self, what: str, query: Any, n: int, left_out: Any, only: Any) -> tuple[np.ndarray, np.ndarray]:
         """Cosine neighbours within the users' or the items' vectors; the query first, if it is a candidate."""
-        _validation.check_fitted(self)
-        rows = getattr(self, f"{what}_factors")
+        rows = _validation.check_vectors(self, f"{what}_factors")
         ids, single = _validation.check_ids(f"{what}id", query, len(rows), what=what)
         n = _validation.check_integer("N", n, minimum=1)
         candidates = _validation.check_candidates(f"{what}s", only, f"filter_{what}s", left_out, len(rows), what=what)
@@ -233,12 +232,12 @@ class FactorModel:
         >>> model.score([0, 1]).shape
         (2, 3)
         """
-        _validation.check_fitted(self)
-        users, single = _validation.check_ids("userids", userids, len(self.user_factors), what="user")
+        user_factors, item_factors, item_biases = _validation.check_tables(self)
+        users, single = _validation.check_ids("userids", userids, len(user_factors), what="user")
         scores = _retrieval.score_block(
-            self.user_factors[users],
-            self.item_factors,
-            offset=self.item_biases,
+            user_factors[users],
+            item_factors,
+            offset=item_biases,
             num_threads=effective_threads(self.num_threads),
         )
         return scores[0] if single else scores

@@ -42,6 +42,8 @@ def factorise(name: str, column: Any) -> Factorised:
             return renumbered(take(inner.codes, positions), inner.labels)
         if types.is_large_string(kind) or types.is_string(kind) or types.is_binary(kind) or types.is_large_binary(kind):
             return encoded_texts(column)
+        if types.is_decimal(kind):
+            column = _readers.whole_decimals(column)
     values, missing = _readers.plain(column)
     if values.dtype.kind == "O":
         return factorise_objects(name, values)

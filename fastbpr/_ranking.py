@@ -13,6 +13,7 @@ import numpy as np
 import scipy.sparse
 
 from fastbpr import _retrieval, _validation
+from fastbpr._factor_model import FactorModel
 from fastbpr._kernels import scoring
 
 Scorer = Callable[[np.ndarray], np.ndarray]  # ids of queries -> float32 scores (n_queries, n_items) to be written to
@@ -25,8 +26,10 @@ LOWEST = np.finfo(np.float32).min
 
 
 def user_scorer(model: Any, shape: tuple[int, int], num_threads: int) -> Scorer:
-    """Return what scores all items for users: the model's factors if it has them, else its method `score`."""
-    if not all(hasattr(model, name) for name in ("user_factors", "item_factors", "item_biases")):
+    """Return what scores all items for users: the model's own `score` if it has one, else its factors."""
+    has_factors = all(hasattr(model, name) for name in ("user_factors", "item_factors", "item_biases"))
+    own_score = getattr(getattr(model, "score", None), "__func__", None) is not FactorModel.score
+    if not has_factors or (own_score and callable(getattr(model, "score", None))):
         return method_scorer(model, "score", shape)
     users, items, biases = _validation.check_factors(model, shape)
 
@@ -37,8 +40,8 @@ def user_scorer(model: Any, shape: tuple[int, int], num_threads: int) -> Scorer:
 
 
 def item_scorer(model: Any, shape: tuple[int, int], num_threads: int) -> Scorer:
-    """Return what compares items with all items: the cosine of the model's factors, else its method `similarity`."""
-    if not hasattr(model, "item_factors"):
+    """Return what compares items with all items: the model's own `similarity` if it has one, else its factors."""
+    if not hasattr(model, "item_factors") or callable(getattr(model, "similarity", None)):
         return method_scorer(model, "similarity", shape)
     items = _validation.check_item_factors(model, shape)
     scale = _retrieval.inverse_norms(items)

@@ -240,3 +240,11 @@ def quantities_of_objects(name: str, distinct: list[Any]) -> np.ndarray:
         values = np.array(distinct)
         return values.astype(np.float64) if values.dtype.kind == "O" else values
     return _validation.check_column(name, distinct)
+
+
+def whole_decimals(column: Any) -> Any:
+    """Return decimals, as databases export ids, as int64 if all are whole, else as float64."""
+    try:
+        return column.cast("int64")
+    except pyarrow.ArrowInvalid:
+        return column.cast("float64")

@@ -12,6 +12,7 @@ from fastbpr._tables import LANES
 MAX_BLOCK = 256  # queries that share a pass over the items; more gain nothing, and would leave threads idle
 
 NOTHING = np.empty(0, dtype=np.float32)
+SMALLEST_NORM = 1e-15  # its square, and products with it, are still normal numbers
 
 
 def top_k(
@@ -36,8 +37,9 @@ def top_k(
     tile = scoring.TILE_ROWS
     block = min(MAX_BLOCK, -(-n_queries // (tile * num_threads)) * tile)
     scratch = np.empty((num_threads, LANES * table.shape[1]), dtype=np.float32)
+    table, offset = np.ascontiguousarray(table), np.ascontiguousarray(offset)  # views, while a fit is running
     scoring.top_k(
-        padded(queries, tile), np.ascontiguousarray(table), scale, offset, candidates, indptr, indices,
+        padded(queries, tile), table, scale, offset, candidates, indptr, indices,
         ids, scores, max(block, tile), scratch, num_threads,
     )  # fmt: skip
     return ids, scores
@@ -55,9 +57,9 @@ def score_block(
     scores = np.empty((len(queries), len(table)), dtype=np.float32)
     scratch = np.empty((num_threads, LANES * table.shape[1]), dtype=np.float32)
     candidates = np.arange(len(table), dtype=np.int32)
+    table, offset = np.ascontiguousarray(table), np.ascontiguousarray(offset)
     scoring.score_block(
-        padded(queries, scoring.TILE_ROWS), np.ascontiguousarray(table), scale, offset, candidates,
-        scores, scratch, num_threads,
+        padded(queries, scoring.TILE_ROWS), table, scale, offset, candidates, scores, scratch, num_threads,
     )  # fmt: skip
     return scores
 
@@ -80,7 +82,6 @@ def joined(lists: Sequence[np.ndarray] | None, n_lists: int) -> tuple[np.ndarray
 
 
 def inverse_norms(rows: np.ndarray) -> np.ndarray:
-    """Return 1 / |row| for every row, 0 for rows of zeros."""
+    """Return 1 / |row| for every row, 0 for rows so near zero that they have no direction in float32."""
     norms = np.sqrt(np.einsum("if,if->i", rows, rows, dtype=np.float64))
-    with np.errstate(divide="ignore"):
-        return np.where(norms > 0, 1 / norms, 0).astype(np.float32)
+    return np.divide(1, norms, out=np.zeros_like(norms), where=norms > SMALLEST_NORM).astype(np.float32)

@@ -17,7 +17,7 @@ import json
 import os
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,9 @@ UNREADABLE = (OSError, ValueError, KeyError, EOFError, AttributeError, TypeError
 
 def write(path: str | os.PathLike, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
     """Write a model file; whatever stops the writing leaves an older file at `path` whole."""
+    _validation.check_path("path", path)
     path = Path(os.path.realpath(path))  # a link stays a link
-    _validation.check_output(path)
+    _validation.check_output("path", str(path))
     text = json.dumps({"format": FORMAT, "version": VERSION, "written_by": f"fastbpr {__version__}", **header})
     encoded = {"header": np.frombuffer(text.encode(), dtype=np.uint8)}
     for name, array in arrays.items():
@@ -67,6 +68,7 @@ def current_mode(path: Path) -> int:
 
 def read(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Read a model file into (header, arrays); refuse anything else with a `ModelFileError`."""
+    _validation.check_path("path", path)
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as parts:
             stored = {name: parts[name] for name in parts.files}
@@ -87,10 +89,21 @@ def read(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray]
     return header, arrays
 
 
+@contextlib.contextmanager
+def refusing(path: str | os.PathLike) -> Iterator[None]:
+    """Turn what parameters or history of a foreign file lead to into a `ModelFileError`."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise ModelFileError(
+            f"path must be a model that this version can make, but {os.fspath(path)!r} does not fit: {error}"
+        ) from error
+
+
 def encode_labels(name: str, labels: np.ndarray) -> dict[str, np.ndarray]:
     """Turn an array of str or None into bytes and ends; None gets the complement of its end."""
     texts = _validation.check_text_labels(name, labels)
-    encoded = [text.encode() if text is not None else b"" for text in texts]
+    encoded = [text.encode(errors="surrogatepass") if text is not None else b"" for text in texts]
     ends = np.cumsum([len(text) for text in encoded], dtype=np.int64)
     missing = np.array([text is None for text in texts], dtype=bool)
     return {
@@ -108,9 +121,9 @@ def decode_labels(text: np.ndarray, ends: np.ndarray) -> np.ndarray:
     if len(ends) and (ends[-1] != len(joined) or (ends < starts).any()):
         raise ValueError("ends do not fit the text")
     labels = np.empty(len(ends), dtype=object)
-    labels[:] = [
-        None if none else joined[start:end].decode() for start, end, none in zip(starts, ends, missing, strict=True)
-    ]
+    parts = (joined[start:end] for start, end in zip(starts, ends, strict=True))
+    texts = (part.decode(errors="surrogatepass") for part in parts)
+    labels[:] = [None if none else text for text, none in zip(texts, missing, strict=True)]
     return labels
 
 

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from fastbpr._kernels import build_info
-from fastbpr._validation import check_integer
+from fastbpr._validation import check_num_threads
 
 # OpenMP's thread pool does not survive a fork: using it in the child would wait for ever.
 _pool_started = False
@@ -29,8 +29,8 @@ def effective_threads(num_threads: int = 0) -> int:
     Parameters
     ----------
     num_threads : int, default 0
-        Number of threads, >= 0. 0 stands for every CPU that the process may use: CPU affinity, cgroup limits (as set
-        for containers) and OMP_NUM_THREADS are respected.
+        Number of threads, from 0 to 1024. 0 stands for every CPU that the process may use: CPU affinity, cgroup limits
+        (as set for containers) and OMP_NUM_THREADS are respected.
 
     Returns
     -------
@@ -40,14 +40,14 @@ def effective_threads(num_threads: int = 0) -> int:
     Raises
     ------
     TypeError, ValueError
-        If `num_threads` is not an integer >= 0.
+        If `num_threads` is not such an integer.
 
     Examples
     --------
     >>> effective_threads(1)
     1
     """
-    num_threads = check_integer("num_threads", num_threads, minimum=0)
+    num_threads = check_num_threads(num_threads)
     if not build_info.has_openmp() or _pool_lost:
         return 1
     num_threads = num_threads or usable_cpus()

@@ -154,7 +154,7 @@ class BPR(FactorModel):
         check.check_number("learning_rate", self.learning_rate, above=0)
         check.check_strengths("regularization", self.regularization, REGULARISED, default=DEFAULT_REGULARIZATION)
         check.check_integer("iterations", self.iterations, minimum=1)
-        check.check_integer("num_threads", self.num_threads, minimum=0)
+        check.check_num_threads(self.num_threads)
         check.check_choice("schedule", self.schedule, SCHEDULES)
         check.check_choice("negatives", self.negatives, ["uniform"])
         check.check_flag("item_bias", self.item_bias)
@@ -230,6 +230,7 @@ class BPR(FactorModel):
             try:
                 for epoch, sums in self._epochs(positives, tables, seed, show_progress):
                     history.append(epoch)
+                    self._norms.clear()  # the factors have moved
                     skipped = len(positives.indices) - sums.n_updates
                     if callback is not None and callback(epoch.epoch, epoch.seconds, sums.n_correct, skipped):
                         break
@@ -269,7 +270,7 @@ class BPR(FactorModel):
         with tqdm(total=self.iterations, disable=not show_progress, unit="epoch") as progress:
             for number in range(self.iterations):
                 start = time.perf_counter()
-                learning_rate = self.learning_rate
+                learning_rate = float(self.learning_rate)
                 if self.learning_rate_decay == "linear":
                     learning_rate *= 1 - number / self.iterations
                 step = Step(learning_rate, *(strengths[part] for part in REGULARISED))
@@ -350,10 +351,11 @@ class BPR(FactorModel):
         """
         header, arrays = _storage.read(path)
         _validation.check_model_arrays(path, header, arrays)
-        model = cls(**header["parameters"])
+        with _storage.refusing(path):
+            model = cls(**header["parameters"])
+            history = [Epoch(*epoch) for epoch in header["history"]]
         factors = tuple(arrays[name] for name in ("user_factors", "item_factors", "item_biases"))
         labels = [arrays.get(name) for name in ("user_labels", "item_labels", "item_names")]
-        history = [Epoch(*epoch) for epoch in header["history"]]
         model._set_fitted(factors, (arrays["liked_indptr"], arrays["liked_indices"]), history, *labels)
         return model
 
@@ -370,4 +372,4 @@ FITTED_ARRAYS = ("user_factors", "item_factors", "item_biases", "user_labels", "
 
 def epoch_key(seed: int, epoch: int) -> int:
     """Key of one epoch's random streams."""
-    return (seed + (epoch + 1) * 0x9E3779B97F4A7C15) % 2**64
+    return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0])

@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def is_mistake(error: Exception) -> bool:
     """Whether an error is the user's and not a bug: one of MISTAKES, or raised by a check of input."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    return isinstance(error, MISTAKES) or frame.f_globals["__package__"] == _validation.__name__
+    return isinstance(error, MISTAKES) or frame.f_globals.get("__package__") == _validation.__name__
 
 
 # ---- what it accepts --------------------------------------------------------------------------------------------
@@ -227,7 +227,7 @@ share of other items ranked behind. Popularity and random lists show what a numb
 
 def run_demo(arguments: argparse.Namespace) -> int:
     """Simulate, split, train, measure, show and save."""
-    _validation.check_output(arguments.output)
+    _validation.check_output("output", arguments.output)
     shop = simulate_shop(off_taste_share=0.25, random_state=0)
     log = shop.interactions()
     n_families = len(np.unique(shop.item_clusters))
@@ -274,8 +274,10 @@ def print_families(model: BPR, shop: Shop, items: np.ndarray) -> None:
 def run_fit(arguments: argparse.Namespace) -> int:
     """Read, train and save; save what was learned after Ctrl-C, too."""
     model = model_from(arguments)
-    _validation.check_output(arguments.output)
+    _validation.check_output("output", arguments.output, inputs=arguments.files)
     log = read_log(arguments)
+    for name in ("user_labels", "item_labels"):  # rather now than after training
+        _validation.check_storable(name, getattr(log, name))
     code = 0
     try:
         train(model, log, show_progress=not arguments.quiet)
@@ -299,7 +301,7 @@ def run_similar(arguments: argparse.Namespace) -> int:
     n = _validation.check_integer("n", arguments.n, minimum=1)
     model = load(arguments.model)
     item = item_row(model, arguments.item)
-    ids, cosines = model.similar_items(item, N=n + 1)
+    ids, cosines = model.similar_items(item, N=min(n, len(model.item_factors)) + 1)
     say(f"Most similar to {shown(_labels.described(labels_of(model, 'item'), model.item_names, item))}:\n")
     print_items(model, ids[1:], cosines[1:], "cosine")
     return 0
@@ -311,7 +313,7 @@ def run_recommend(arguments: argparse.Namespace) -> int:
     model = load(arguments.model)
     known = labels_of(model, "user")
     user = _labels.rows_of(known, _labels.parse_label(known, arguments.user), what="user")
-    ids, scores = model.recommend(user, N=n)
+    ids, scores = model.recommend(user, N=min(n, len(model.item_factors)))
     say(f"New to user {shown(known[user])}, best first:\n")
     print_items(model, ids, scores, "score")
     return 0

@@ -474,7 +474,7 @@ def test_repr_tells_what_the_model_is(model):
         ("regularization", -0.1, "a finite number >= 0"),
         ("regularization", float("inf"), "a finite number >= 0"),
         ("iterations", 0, "an integer >= 1"),
-        ("num_threads", -1, "an integer >= 0"),
+        ("num_threads", -1, "an integer from 0 to 1024"),
         ("schedule", "random", "one of 'blocked', 'hogwild'"),
         ("negatives", "popular", "one of 'uniform'"),
         ("item_bias", 1, "True or False"),
@@ -534,16 +534,76 @@ def test_a_bad_matrix_is_named_with_what_to_do(user_items, error, message):
 
 
 @pytest.mark.parametrize("what", ["negative index", "index too large", "falling indptr"])
-def test_a_broken_csr_matrix_is_refused_before_a_kernel_sees_it(communities, what):
-    broken = communities.copy()
-    if what == "negative index":
-        broken.indices[3] = -1
-    elif what == "index too large":
-        broken.indices[-1] = 100
-    else:
+@pytest.mark.parametrize("kind", ["csr", "csc", "bsr", "coo"])
+def test_a_broken_matrix_is_refused_before_anything_reads_out_of_bounds(communities, kind, what):
+    broken = communities.asformat(kind, copy=True)
+    if kind == "coo":
+        if what == "falling indptr":
+            pytest.skip("COO has no indptr")
+        broken.coords[1][3] = -1 if what == "negative index" else 50_000_000
+    elif what == "falling indptr":
         broken.indptr[5] = broken.indptr[4] - 1
-    with pytest.raises(ValueError, match="user_items must be a valid CSR matrix"):
+    else:
+        broken.indices[3] = -1 if what == "negative index" else 50_000_000
+    with pytest.raises(ValueError, match=f"user_items must be a valid {kind.upper()} matrix"):
         BPR().fit(broken, show_progress=False)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, bool])
+def test_counts_of_repeated_pairs_do_not_overflow(dtype):
+    users, items = np.repeat([0, 1], 256), np.repeat([0, 1], 256)
+    matrix = scipy.sparse.coo_array((np.ones(512, dtype=dtype), (users, items)), shape=(2, 4))
+    model = fit(matrix, iterations=1)
+    assert model.history[0].n_updates == 2
+    assert model.history[0].loss > 0.5
+
+
+@pytest.mark.parametrize("value", [1e300, 1e-300])
+def test_values_that_single_precision_cannot_hold_are_named(value):
+    with pytest.raises(ValueError, match="user_items must hold values from .* Scale them"):
+        BPR().fit(scipy.sparse.csr_array([[value, 1.0, 0.0]]), show_progress=False)
+
+
+def test_all_questions_may_be_asked_in_a_callback_and_see_the_factors_of_that_moment(communities):
+    def ask(*_):
+        unit = model.item_factors / np.linalg.norm(model.item_factors, axis=1, keepdims=True)
+        ids, cosines = model.similar_items(3, N=5)
+        assert_allclose(cosines, unit[ids] @ unit[3], atol=1e-5)
+        assert_allclose(
+            model.score(2), model.item_factors @ model.user_factors[2] + model.item_biases, rtol=1e-4, atol=1e-5
+        )
+        assert model.recommend([0, 1])[0].shape == (2, 10)
+
+    model = BPR(factors=7, iterations=4, random_state=0)
+    model.fit(communities, show_progress=False, callback=ask)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("item_factors", np.zeros((4000, 16), dtype=np.float32)),
+        ("item_factors", np.zeros((100, 64), dtype=np.float32)),
+        ("item_biases", np.zeros(99, dtype=np.float32)),
+        ("user_factors", np.zeros(200, dtype=np.float32)),
+        ("user_factors", "many"),
+    ],
+)
+def test_assigned_arrays_that_do_not_fit_are_refused_before_a_kernel_sees_them(model, name, value):
+    changed = copy.copy(model)
+    setattr(changed, name, value)
+    for ask in (changed.recommend, changed.score):
+        with pytest.raises(ValueError, match=r"_factors|_biases"):
+            ask([0, 1])
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_assigned_arrays_of_any_order_and_precision_are_used(model, order, dtype):
+    changed = copy.copy(model)
+    changed.item_factors = np.asarray(model.item_factors, order=order, dtype=dtype)
+    changed.user_factors = np.asarray(model.user_factors, order=order, dtype=dtype)
+    assert_array_equal(changed.recommend([0, 7])[0], model.recommend([0, 7])[0])
+    assert_array_equal(changed.similar_items([0, 7])[0], model.similar_items([0, 7])[0])
 
 
 def test_one_user_and_one_interaction_are_enough():

@@ -287,7 +287,7 @@ def test_files_that_are_no_log_are_refused(run, tmp_path, monkeypatch, files, me
     [
         (["--factors", "0"], "factors must be an integer >= 1, got 0"),
         (["--learning-rate", "nan"], "learning_rate must be a finite number > 0, got nan"),
-        (["--threads", "-1"], "num_threads must be an integer >= 0, got -1"),
+        (["--threads", "-1"], "num_threads must be an integer from 0 to 1024, got -1"),
         (["--seed", "-1"], "seed must be None, an integer >= 0"),
     ],
 )
@@ -531,3 +531,18 @@ def test_a_closed_pipe_ends_the_command_without_a_word(model_file):
     done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
     os.close(writing)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_the_log_is_not_overwritten_by_the_model(run, logs):
+    log = logs / "clicks.csv"
+    kept = log.read_bytes()
+    assert_refused(run("fit", log, *COLUMNS, "-o", log), "output must be another file than the log")
+    assert log.read_bytes() == kept
+
+
+def test_labels_that_cannot_be_stored_are_refused_before_training(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(BPR, "fit", None)
+    table = pyarrow.table({"visitor": [b"a", b"a", b"b"], "sku": ["x", "y", "x"]})
+    pyarrow.parquet.write_table(table, tmp_path / "log.parquet")
+    result = run("fit", tmp_path / "log.parquet", *COLUMNS, "-o", tmp_path / "m.npz")
+    assert_refused(result, "user_labels must be numbers or strings to be saved")

@@ -69,9 +69,9 @@ def test_container_quotas_are_read_from_both_kinds_of_cgroup(tmp_path, files, li
     assert _threads.cgroup_limit(tmp_path) == limit
 
 
-@pytest.mark.parametrize("bad", [-1, 1.5, True])
+@pytest.mark.parametrize("bad", [-1, 1.5, True, 1025, 2**40])
 def test_a_bad_number_of_threads_is_named(bad):
-    with pytest.raises((TypeError, ValueError), match=f"num_threads must be an integer >= 0, got {bad}"):
+    with pytest.raises((TypeError, ValueError), match=f"num_threads must be an integer from 0 to 1024, got {bad}"):
         fastbpr.effective_threads(bad)
 
 

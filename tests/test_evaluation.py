@@ -581,3 +581,25 @@ def test_random_is_as_good_as_chance():
     train = scipy.sparse.csr_array((5000, 100))
     result = evaluate(Random(random_state=0).fit(test), train, test, metrics=["hr", "auc"])
     assert result == pytest.approx({"hr@10": 0.1, "auc": 0.5}, abs=0.015)
+
+
+def test_a_model_that_has_collapsed_to_zero_gets_no_credit():
+    rng = np.random.default_rng(0)
+    train = scipy.sparse.csr_array(rng.random((60, 40)) < 0.2, dtype=np.float32)
+    split = leave_one_out(train, random_state=0)
+    model = BPR(factors=4, iterations=1, random_state=0).fit(split.train, show_progress=False)
+    model.item_factors = model.item_factors * np.float32(1e-42)
+    results = evaluate_similar_items(model, split.train, split.test, K=10)
+    assert results["hr@10"] == 0
+    assert results["mrr"] == pytest.approx(1 / 39)
+
+
+def test_a_score_method_of_ones_own_is_used():
+    class Constant(BPR):
+        def score(self, userids):
+            return np.ones((len(userids), 40))
+
+    rng = np.random.default_rng(0)
+    split = leave_one_out(scipy.sparse.csr_array(rng.random((60, 40)) < 0.2, dtype=np.float32), random_state=0)
+    model = Constant(factors=4, iterations=1).fit(split.train, show_progress=False)
+    assert evaluate(model, split.train, split.test)["auc"] == 0

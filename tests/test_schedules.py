@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 from numpy.testing import assert_array_equal
+from scipy import stats
 
 from fastbpr import _schedules, _tables
 
@@ -45,17 +46,16 @@ def test_an_epoch_is_as_many_updates_as_interactions(schedule, shape):
 
 
 def test_a_blocked_epoch_visits_every_interaction_once():
-    # One factor, no bias, a user's row of ones: each visit adds the same known step to the positive's row.
+    # With weights of zero a visit only shrinks the rows of its user and positive, each by the same known factor.
     matrix = power_law(400, 700, density=0.05)
-    tables, epoch = prepared(matrix, "blocked", factors=1, item_bias=False)
+    tables, epoch = prepared(matrix, "blocked", factors=1, item_bias=False, weights=np.zeros_like(matrix.data))
     assert len(epoch.user_starts) > 3  # several blocks, or this shows nothing
-    for _ in epoch.run_epoch(tables, FROZEN, 1):
-        pass
-    visited = scipy.sparse.csr_array(
-        (np.ones(matrix.nnz), (epoch.bucket_users, epoch.bucket_items[: matrix.nnz])), shape=matrix.shape
-    )
-    assert visited.max() == 1
-    assert (visited != matrix).nnz == 0
+    tables.users[:, 0] = tables.items[:, 0] = 1
+    step = _schedules.Step(1e-3, reg_user=1.0, reg_positive=1.0, reg_negative=0.0, reg_bias=0.0)
+    last(epoch.run_epoch(tables, step, 1))
+    for table, n_interactions in ((tables.users, np.diff(matrix.indptr)), (tables.items, matrix.sum(axis=0))):
+        visits = np.log(table[:, 0].astype(float)) / np.log1p(-1e-3)
+        assert_array_equal(np.round(visits), n_interactions)
 
 
 def test_buckets_hold_what_their_blocks_say():
@@ -97,6 +97,35 @@ def test_over_the_epochs_negatives_are_uniform_over_what_a_user_does_not_have(sc
     expected = 4000 / 180
     z = (draws.mean(axis=0) - expected) / (draws.std(axis=0) / np.sqrt(n_epochs))
     assert np.abs(z).max() < 4.5
+
+
+@pytest.mark.parametrize("n_positives", [15, 16, 17, 33, 60, 119])
+@pytest.mark.parametrize("schedule", ["blocked", "hogwild"])
+def test_a_positive_is_never_drawn_as_a_negative(schedule, n_positives):
+    # Rows of negatives shrink and no others do; all users have the same positives.
+    dense = np.zeros((150, 120))
+    dense[:, :n_positives] = 1
+    matrix = scipy.sparse.csr_array(dense, dtype=np.float32)
+    tables, epoch = prepared(matrix, schedule, factors=1, item_bias=False, weights=np.zeros_like(matrix.data))
+    tables.items[:, 0] = 1
+    step = _schedules.Step(1e-3, reg_user=0.0, reg_positive=0.0, reg_negative=1.0, reg_bias=0.0)
+    for key in range(5):
+        last(epoch.run_epoch(tables, step, key))
+    assert (tables.items[:n_positives, 0] == 1).all()
+    assert (tables.items[n_positives:, 0] < 1).all()
+
+
+def test_hogwild_draws_interactions_uniformly():
+    matrix = scipy.sparse.csr_array(np.eye(300, 400, dtype=np.float32))
+    tables, epoch = prepared(matrix, "hogwild", factors=1, item_bias=False, weights=np.zeros(300, dtype=np.float32))
+    step = _schedules.Step(1e-4, reg_user=1.0, reg_positive=0.0, reg_negative=0.0, reg_bias=0.0)
+    counts = np.zeros(300)
+    for key in range(200):
+        tables.users[:, 0] = 1
+        last(epoch.run_epoch(tables, step, key))
+        counts += np.round(np.log(tables.users[:, 0].astype(float)) / np.log1p(-1e-4))
+    assert counts.sum() == 200 * 300
+    assert stats.chisquare(counts).pvalue > 1e-3
 
 
 @pytest.mark.parametrize("item_bias", [True, False])

@@ -68,7 +68,7 @@ def test_the_path_is_used_as_it_is(model, tmp_path):
     assert os.listdir(tmp_path) == ["no ending"]
 
 
-@pytest.mark.parametrize("labels", [["a", "", "é\0b", "x" * 1000], [1, -5, 2**60, 7], [0.5, 1e300, -0.25, 3.5]])
+@pytest.mark.parametrize("labels", [["a", "\ud800", "é\0b", "x" * 1000], [1, -5, 2**60, 7], [0.5, 1e300, -0.25, 3.5]])
 def test_labels_come_back_exactly(labels, path):
     interactions = Interactions.from_arrays([label or "z" for label in labels], [1, 2, 3, 4])
     BPR(factors=2, iterations=1).fit(interactions, show_progress=False).save(path)
@@ -154,6 +154,9 @@ CHANGES = {
     "double precision": (lambda h, a: a.update(item_biases=a["item_biases"].astype(float)), "do not fit each other"),
     "not finite": (lambda h, a: a.update(item_biases=a["item_biases"] * np.nan), "do not fit each other"),
     "liked out of range": (lambda h, a: a.update(liked_indices=a["liked_indices"] + 1000), "do not fit each other"),
+    "an unknown parameter": (lambda h, a: h["parameters"].update(wings=2), "this version can make"),
+    "a bad parameter": (lambda h, a: h["parameters"].update(learning_rate=-1), "this version can make"),
+    "a short history": (lambda h, a: h.update(history=[[1, 2]]), "this version can make"),
     "labels too short": (lambda h, a: a.update({"user_labels.text": a["user_labels.text"][:-1]}), "damaged labels"),
     "too many labels": (lambda h, a: a.update(item_labels=np.arange(500)), "do not fit each other"),
 }
@@ -202,5 +205,19 @@ def test_a_link_stays_a_link_and_a_pipe_is_refused(model, path, tmp_path):
     assert path.is_symlink()
     assert BPR.load(target).factors == 8
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(OSError, match="output must be a file, got the device or pipe"):
+    with pytest.raises(OSError, match="path must be a file, got the device or pipe"):
         model.save(tmp_path / "pipe")
+
+
+def test_parameters_of_numpy_types_can_be_saved(communities, path):
+    model = BPR(factors=np.int64(4), learning_rate=np.float32(0.1), iterations=2, learning_rate_decay="constant")
+    model.fit(communities, show_progress=False).save(path)
+    assert BPR.load(path).factors == 4
+
+
+@pytest.mark.parametrize("bad", [3, 3.5, None])
+def test_a_path_that_is_none_is_named(model, bad):
+    with pytest.raises(TypeError, match="path must be"):
+        model.save(bad)
+    with pytest.raises(TypeError, match="path must be"):
+        BPR.load(bad)

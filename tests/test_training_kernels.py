@@ -78,12 +78,17 @@ def test_update_is_the_negative_gradient_of_the_objective(training):
             assert_allclose((updated[index] - kept) / -1e-3, gradient, rtol=2e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("margin", [-200.0, -60.0, -24.0, -23.0, -15.0, -1.0, -1e-3, 0.0, 1e-3, 1.0, 8.0, 30.0, 200.0])
+@pytest.mark.parametrize(
+    "margin", [-1e30, -1e9, -200.0, -60.0, -24.0, -23.0, -15.0, -1.0, -1e-3, 0.0, 1e-3, 1.0, 8.0, 30.0, 100.0, 200.0]
+)
 def test_loss_and_pull_are_right_at_any_margin(training, margin):
     model = reference.Model(np.ones((1, 1)), np.array([[margin], [0.0]]), np.zeros(2))
     strengths = reference.Strengths(0.5, 0, 0, 0, 0)
-    tables, (loss, n_correct, _) = apply_with_kernel(training, model, np.array([[0, 0, 1]], dtype=np.int32), strengths)
-    pull = 1 / (1 + math.exp(margin))
+    tables, (loss, n_correct, n_updates) = apply_with_kernel(
+        training, model, np.array([[0, 0, 1]], dtype=np.int32), strengths
+    )
+    pull = 1 / (1 + math.exp(min(margin, 700)))
+    assert n_updates == 1
     assert_allclose(loss, -math.log(1 / (1 + math.exp(-margin)) + 1e-10) if margin > -700 else 23, rtol=1e-5, atol=1e-7)
     assert_allclose(tables.unpack()[2][0], 0.5 * pull, rtol=1e-5, atol=1e-30)
     assert n_correct == (margin > 0)
@@ -149,3 +154,15 @@ def test_any_two_items_are_equally_likely_to_share_a_block():
 def test_a_partition_depends_on_its_key_alone():
     assert_array_equal(partitioned(1, 50, 5)[1], partitioned(1, 50, 5)[1])
     assert (partitioned(1, 50, 5)[1] != partitioned(2, 50, 5)[1]).any()
+
+
+def test_streams_of_epochs_and_purposes_are_all_different():
+    # The partition of items, the order of users and the triplets must not use the same words, in any two epochs.
+    from fastbpr.bpr import epoch_key
+
+    draws = {tuple(partitioned(epoch_key(7, epoch), 64, 8)[1]) for epoch in range(200)}
+    assert len(draws) == 200
+    golden = 0x9E3779B97F4A7C15
+    keys = [epoch_key(7, epoch) for epoch in range(200)]
+    shifted = {(key + purpose * golden) % 2**64 for key in keys for purpose in range(8)}
+    assert len(shifted) == 200 * 8

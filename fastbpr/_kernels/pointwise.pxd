@@ -79,7 +79,7 @@ cdef inline float loss_of(float margin) noexcept nogil:
     cdef float size = margin if margin > 0 else -margin
     cdef float softplus = log1p_exp_negative(size) + (0 if margin > 0 else size)
     cdef float above = softplus - <float>23.0258509
-    return (softplus - above if above > 0 else softplus) - log1p_exp_negative(above if above > 0 else -above)
+    return (<float>23.0258509 if above > 0 else softplus) - log1p_exp_negative(above if above > 0 else -above)
 
 
 cdef inline float sum_lanes(float* lanes) noexcept nogil:

@@ -43,7 +43,7 @@ cdef enum:
     WINDOW = 128      # triplets drawn before their updates; a user's interactions are shuffled inside a window
     MAX_REDRAWS = 16  # of a negative, before the positives are counted out instead
     CHUNK = 4096      # triplets per hogwild stream
-    NO_TRIPLET = 100  # margin of a place in a batch that has no triplet; its loss is zero
+    SATISFIED = 100   # margin written where a batch has no triplet: its loss is nothing
     WARM_VISITS = 4   # visits per item of a block from which on its rows stay in cache by themselves
 
 cdef struct Model:
@@ -114,7 +114,7 @@ cdef inline void apply_batch(const Model* model, Py_ssize_t width, Batch* batch)
     cdef Py_ssize_t k
     for k in range(batch.size):
         if batch.negatives[k] < 0:
-            batch.margins[k] = NO_TRIPLET
+            batch.margins[k] = SATISFIED
             continue
         batch.margins[k] = apply_triplet(model, width, batch.users[k], batch.positives[k], batch.negatives[k],
                                          batch.weights[k])
@@ -134,12 +134,13 @@ cdef void train_batch(const Model* model, Batch* batch, Sums* sums) noexcept nog
     else:
         apply_batch(model, model.width, batch)
     for k in range(batch.size, WINDOW):
-        batch.margins[k] = NO_TRIPLET
+        batch.negatives[k] = -1
+        batch.margins[k] = SATISFIED
     add_losses(batch, sums)
 
 
 cdef void add_losses(const Batch* batch, Sums* sums) noexcept nogil:
-    """Add a batch's losses, and count its updates and correctly ordered pairs."""
+    """Add a batch's losses, and count its updates and correctly ordered pairs; places without a triplet are neither."""
     cdef float[LANES] lanes
     cdef int32_t[LANES] correct
     cdef int32_t[LANES] updates
@@ -152,11 +153,11 @@ cdef void add_losses(const Batch* batch, Sums* sums) noexcept nogil:
         for k in range(LANES):
             margin = batch.margins[group * LANES + k]
             lanes[k] += loss_of(margin)
-            correct[k] += margin > 0
-            updates[k] += margin != NO_TRIPLET
+            correct[k] += (margin > 0) & (batch.negatives[group * LANES + k] >= 0)
+            updates[k] += batch.negatives[group * LANES + k] >= 0
     for k in range(LANES):
         sums.loss += lanes[k]
-        sums.n_correct += correct[k] + updates[k] - (WINDOW // LANES)
+        sums.n_correct += correct[k]
         sums.n_updates += updates[k]
 
 

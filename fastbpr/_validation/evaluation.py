@@ -131,6 +131,28 @@ def check_scores(name: str, value: Any, shape: tuple[int, int]) -> np.ndarray:
     return scores
 
 
+def check_tables(model: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (user_factors, item_factors, item_biases) of a model, even where assigned, as a kernel may see them."""
+    users, items = (check_vectors(model, name) for name in ("user_factors", "item_factors"))
+    biases = check_vectors(model, "item_biases", ndim=1)
+    if users.shape[1] != items.shape[1] or len(biases) != len(items):
+        raise ValueError(
+            "user_factors, item_factors and item_biases must fit each other, got shapes "
+            f"{users.shape}, {items.shape} and {biases.shape}."
+        )
+    return users, items, biases
+
+
+def check_vectors(model: Any, name: str, *, ndim: int = 2) -> np.ndarray:
+    """Return one of a fitted model's arrays as float32; without looking at its values, to be quick."""
+    check_fitted(model)
+    value = getattr(model, name)
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiu" or value.ndim != ndim or 0 in value.shape[1:]:
+        shape = getattr(value, "shape", "none")
+        raise ValueError(f"{name} must be an array of numbers with {ndim} axes, got {describe(value)}, shape {shape}.")
+    return value.astype(np.float32, copy=False)
+
+
 def check_factors(model: Any, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (user_factors, item_factors, item_biases) of a fitted model as float32, of the right shapes and finite."""
     check_fitted(model)

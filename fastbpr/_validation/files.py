@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,12 @@ def check_text_labels(name: str, labels: np.ndarray) -> list[str | None]:
     if bad is not None:
         raise TypeError(f"{name} must be numbers or strings to be saved, got {bad!r}. Convert the labels to strings.")
     return texts
+
+
+def check_storable(name: str, labels: np.ndarray) -> None:
+    """Refuse labels that a model file cannot hold."""
+    if labels.dtype.kind == "O":
+        check_text_labels(name, labels)
 
 
 def check_header(path: Any, header: Any, known_format: str, known_version: int) -> None:
@@ -92,17 +99,19 @@ def check_by_time(by: str, timestamp: str | None) -> None:
         )
 
 
-def check_output(path: str) -> None:
+def check_output(name: str, path: str, *, inputs: Iterable[str] = ()) -> None:
     """Refuse a file name that cannot be written to, before the work whose result it is for."""
     folder = Path(path).parent
     if not folder.is_dir():
-        raise FileNotFoundError(f"output must be in an existing folder, got {path!r}. Create {str(folder)!r} first.")
+        raise FileNotFoundError(f"{name} must be in an existing folder, got {path!r}. Create {str(folder)!r} first.")
     if Path(path).is_dir():
-        raise IsADirectoryError(f"output must be a file, got the folder {path!r}.")
+        raise IsADirectoryError(f"{name} must be a file, got the folder {path!r}.")
     if Path(path).exists() and not Path(path).is_file():  # writing moves a new file into its place
-        raise OSError(f"output must be a file, got the device or pipe {path!r}.")
+        raise OSError(f"{name} must be a file, got the device or pipe {path!r}.")
+    if Path(path).exists() and any(Path(file).exists() and Path(file).samefile(path) for file in inputs):
+        raise ValueError(f"{name} must be another file than the log, got {path!r}: the log would be lost.")
     if not os.access(folder, os.W_OK):
-        raise PermissionError(f"output must be in a folder that you may write to, got {path!r}.")
+        raise PermissionError(f"{name} must be in a folder that you may write to, got {path!r}.")
 
 
 def check_held_out(n_held_out: int, n_users: int) -> None:

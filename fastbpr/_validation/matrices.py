@@ -37,9 +37,10 @@ def check_user_items(
         raise ValueError(f"{name} must have shape (n_users, n_items) = {shape}, got {value.shape}.{hint}")
     if value.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold real numbers, got dtype {value.dtype}.")
+    check_structure(name, value)
     check_stored_values(name, value)
     csr = canonical_csr(name, value)
-    csr.data = csr.data.astype(np.float32, copy=False)
+    csr.data = check_single_precision(name, csr.data)
     if csr.nnz == 0 and not allow_empty:
         raise ValueError(f"{name} must contain at least one interaction, got an empty matrix of shape {value.shape}.")
     return csr
@@ -57,12 +58,24 @@ def check_stored_values(name: str, matrix: Any) -> None:
         )
 
 
+def check_single_precision(name: str, data: np.ndarray) -> np.ndarray:
+    """Return positive values as float32; refuse those that it cannot hold."""
+    limits = np.finfo(np.float32)
+    if data.dtype != np.float32 and data.size and not limits.tiny <= data.min() <= data.max() <= limits.max:
+        bad = data.min() if data.min() < limits.tiny else data.max()
+        raise ValueError(f"{name} must hold values from {limits.tiny:.2g} to {limits.max:.2g}, got {bad}. Scale them.")
+    return data.astype(np.float32, copy=False)
+
+
 def canonical_csr(name: str, matrix: Any) -> scipy.sparse.csr_array:
     """Return a sparse matrix as CSR, sorted, without duplicates and zeros; share arrays where possible."""
     shared = matrix.format == "csr"
+    if not shared or not matrix.has_canonical_format:
+        matrix = with_wide_integers(matrix)
     csr = scipy.sparse.csr_array(matrix)  # a new object; of a CSR matrix it shares the three arrays
     check_structure(name, csr)
-    csr = scipy.sparse.csr_array((csr.data, csr.indices, csr.indptr), shape=csr.shape)  # with flags of its own
+    nnz = csr.indptr[-1]
+    csr = scipy.sparse.csr_array((csr.data[:nnz], csr.indices[:nnz], csr.indptr), shape=csr.shape)  # with its own flags
     canonical = bool(csr.has_canonical_format)
     if not canonical or not csr.data.all():
         csr = csr.copy() if shared else csr
@@ -71,21 +84,43 @@ def canonical_csr(name: str, matrix: Any) -> scipy.sparse.csr_array:
     return csr
 
 
-def check_structure(name: str, csr: scipy.sparse.csr_array) -> None:
-    """Refuse a CSR matrix whose index arrays do not describe a matrix: a kernel would read out of bounds."""
-    indptr, indices = csr.indptr, csr.indices
-    n_rows, n_columns = csr.shape
+def with_wide_integers(matrix: Any) -> Any:
+    """Return integers as int64, so that adding up duplicates does not overflow."""
+    return matrix.astype(np.int64) if matrix.dtype.kind in "biu" and matrix.dtype != np.uint64 else matrix
+
+
+def check_structure(name: str, matrix: Any) -> None:
+    """Refuse a matrix whose index arrays point outside it: SciPy's conversions and our kernels do not look."""
     problem = None
-    if len(indptr) != n_rows + 1 or indptr[0] != 0 or (np.diff(indptr) < 0).any():
-        problem = "its indptr does not rise from 0 row by row"
-    elif indptr[-1] > len(indices) or len(indices) != len(csr.data):
-        problem = "its indptr, indices and data have different lengths"
-    elif len(indices) and (indices.min() < 0 or indices.max() >= n_columns):
-        problem = f"its indices run from {indices.min()} to {indices.max()} with {n_columns} columns"
+    if matrix.format in ("csr", "csc", "bsr"):
+        problem = problem_of_compressed(matrix)
+    elif matrix.format == "coo":
+        for ids, size in zip((matrix.row, matrix.col), matrix.shape, strict=True):
+            if len(ids) != len(matrix.data):
+                problem = "its coordinates and data have different lengths"
+            elif len(ids) and (ids.min() < 0 or ids.max() >= size):
+                problem = f"its coordinates run from {ids.min()} to {ids.max()} where {size} is the size"
     if problem:
-        raise ValueError(f"{name} must be a valid CSR matrix, but {problem}. Rebuild it from (row, column) pairs.")
-    if indptr[-1] < len(indices):
-        csr.prune()
+        raise ValueError(
+            f"{name} must be a valid {matrix.format.upper()} matrix, but {problem}. "
+            "Rebuild it from (row, column) pairs."
+        )
+
+
+def problem_of_compressed(matrix: Any) -> str | None:
+    """What is wrong with the index arrays of a CSR, CSC or BSR matrix, if anything is."""
+    indptr, indices = matrix.indptr, matrix.indices
+    n_rows, n_columns = matrix.shape if matrix.format != "csc" else matrix.shape[::-1]
+    if matrix.format == "bsr":
+        n_rows, n_columns = n_rows // matrix.blocksize[0], n_columns // matrix.blocksize[1]
+    if len(indptr) != n_rows + 1 or indptr[0] != 0 or (np.diff(indptr) < 0).any():
+        return "its indptr does not rise from 0 step by step"
+    if indptr[-1] > len(indices) or len(indices) != len(matrix.data):
+        return "its indptr, indices and data have different lengths"
+    used = indices[: indptr[-1]]
+    if len(used) and (used.min() < 0 or used.max() >= n_columns):
+        return f"its indices run from {used.min()} to {used.max()} where {n_columns} is the size"
+    return None
 
 
 def check_training_data(user_items: Any, weights: Any) -> tuple[scipy.sparse.csr_array, np.ndarray | None]:
@@ -128,7 +163,7 @@ def check_ids(name: str, value: Any, n_rows: int, *, what: str) -> tuple[np.ndar
     rule = f"{what} ids, integers from 0 to {n_rows - 1}"
     if ids.dtype.kind not in "iu" and ids.size:
         raise TypeError(
-            f"{name} must be {rule}, got {describe(value)}. Ids are row numbers; look labels up with rows_of_{what}s()."
+            f"{name} must be {rule}, got {describe(value)}. Ids are row numbers; look labels up with {what}_rows()."
         )
     if ids.ndim > 1:
         raise ValueError(f"{name} must be one id or a 1-D array of ids, got shape {ids.shape}.")

@@ -13,6 +13,8 @@ import numpy as np
 
 from fastbpr.errors import MissingExtraError, NotFittedError
 
+MAX_THREADS = 1024
+
 
 def check_integer(name: str, value: Any, *, minimum: int, maximum: int | None = None) -> int:
     """Return an integer within bounds as int."""
@@ -22,6 +24,11 @@ def check_integer(name: str, value: Any, *, minimum: int, maximum: int | None = 
     if value < minimum or (maximum is not None and value > maximum):
         raise ValueError(f"{name} must be {rule}, got {value!r}.")
     return int(value)
+
+
+def check_num_threads(value: Any) -> int:
+    """Return a number of threads; far too many would end the process when OpenMP cannot start them."""
+    return check_integer("num_threads", value, minimum=0, maximum=MAX_THREADS)
 
 
 def check_number(name: str, value: Any, *, above: float | None = None, minimum: float | None = None) -> float:
