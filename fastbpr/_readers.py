@@ -243,8 +243,8 @@ def quantities_of_objects(name: str, distinct: list[Any]) -> np.ndarray:
 
 
 def whole_decimals(column: Any) -> Any:
-    """Return decimals, as databases export ids, as int64 if all are whole, else as float64."""
+    """Return decimals, as databases export ids, as int64 if all are whole, else as they are."""
     try:
         return column.cast("int64")
     except pyarrow.ArrowInvalid:
-        return column.cast("float64")
+        return column

@@ -50,9 +50,11 @@ def write(path: str | os.PathLike, header: dict[str, Any], arrays: dict[str, np.
             os.fsync(file.fileno())
         os.chmod(temporary, current_mode(path))
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # "No space left on device" alone does not say where
         raise
 
 
@@ -77,7 +79,8 @@ def read(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray]
         raise
     except UNREADABLE as error:
         raise ModelFileError(
-            f"path must be a model written by fastbpr, but {os.fspath(path)!r} cannot be read as one ({error})."
+            f"path must be a model written by fastbpr, but {os.fspath(path)!r} cannot be read as one: it is damaged or "
+            "of another kind."
         ) from error
     _validation.check_header(path, header, FORMAT, VERSION)
     try:

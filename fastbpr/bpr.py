@@ -21,6 +21,7 @@ from fastbpr.errors import TrainingError
 DEFAULT_REGULARIZATION = 0.01
 REGULARISED = ("user", "positive", "negative", "bias")
 DEFAULT_SCALE = {"normal": 0.1, "xavier": 1.0}  # init_scale
+RUNAWAY = 1000.0  # vectors of useful models have entries of a few units at most
 DECAYS = ("constant", "linear")
 
 
@@ -153,6 +154,7 @@ class BPR(FactorModel):
         check.check_integer("factors", self.factors, minimum=1)
         check.check_number("learning_rate", self.learning_rate, above=0)
         check.check_strengths("regularization", self.regularization, REGULARISED, default=DEFAULT_REGULARIZATION)
+        check.check_seed_kind("random_state", self.random_state)
         check.check_integer("iterations", self.iterations, minimum=1)
         check.check_num_threads(self.num_threads)
         check.check_choice("schedule", self.schedule, SCHEDULES)
@@ -182,15 +184,16 @@ class BPR(FactorModel):
         user_items : Interactions, or SciPy sparse matrix or array of shape (n_users, n_items)
             What is stored and not zero is a positive. Any format and dtype; duplicates count once. Never changed.
         weights : {None, "values", "ignore"}, default None
-            What an interaction's update is multiplied with: the matrix's values, or nothing. None stands for
-            ``"values"`` if `user_items` are `Interactions` made with weights, else for ``"ignore"``. Large values need
-            a smaller learning rate; counts are best given as logarithms.
+            What an interaction's update is multiplied with: the matrix's values over their mean, or nothing. None
+            stands for ``"values"`` if `user_items` are `Interactions` made with weights, else for ``"ignore"``. Counts
+            are best given as logarithms: a few very large weights need a smaller learning rate.
         show_progress : bool, default True
             Show a progress bar with the loss and training AUC of each epoch.
         callback : callable or None, default None
             Called after each epoch as ``callback(epoch, elapsed, correct, skipped)``, with the epoch's number from 0,
             its seconds, its number of triplets in the right order, and its number of interactions passed over. The
-            factors and the history may be read at that time. Training stops if it returns True.
+            factors and the history may be read at that time, and must be copied to be kept: training goes on in the
+            same arrays. Training stops if it returns True.
 
         Returns
         -------
@@ -202,9 +205,10 @@ class BPR(FactorModel):
         TypeError, ValueError
             If a parameter or `user_items` is not as it must be. A fitted model stays as it was.
         TrainingError
-            If training leaves the finite numbers. A fitted model stays as it was.
+            If training diverges. A fitted model stays as it was.
         KeyboardInterrupt
-            On Ctrl-C, within a fraction of a second; the model keeps what it had learned by then.
+            On Ctrl-C, within a fraction of a second (with very few items, at the end of the epoch). The model keeps
+            what it had learned by then, as it does after an error in the callback.
 
         Examples
         --------
@@ -235,7 +239,7 @@ class BPR(FactorModel):
                     if callback is not None and callback(epoch.epoch, epoch.seconds, sums.n_correct, skipped):
                         break
             finally:  # also after Ctrl-C, or an error in the callback: what was learned stays
-                self._check_finite(tables, len(history))
+                self._check_bounded(tables.users, tables.items, n_epochs=len(history))
                 self._set_fitted(tables.unpack(), positives.liked(copy=True), history, *labels)
         except TrainingError:
             self.__dict__ = before
@@ -278,24 +282,24 @@ class BPR(FactorModel):
                 *_, sums = schedule.run_epoch(tables, step, epoch_key(seed, number))
                 n_updates = max(sums.n_updates, 1)
                 loss, auc = sums.loss / n_updates, sums.n_correct / n_updates
-                if not math.isfinite(loss):
-                    raise TrainingError(self._divergence(number))
+                # Every user's row moves with items' rows, so looking at the smaller table is enough until the end.
+                self._check_bounded(min(tables.users, tables.items, key=len), n_epochs=number)
                 progress.set_postfix(loss=f"{loss:.4f}", auc=f"{auc:.4f}", refresh=False)
                 progress.update()
                 seconds = time.perf_counter() - start
                 yield Epoch(number, loss, auc, learning_rate, sums.n_updates, seconds), sums
 
-    def _check_finite(self, tables: _tables.Tables, n_epochs: int) -> None:
-        """Refuse to keep factors that are not finite."""
-        if not (np.isfinite(tables.users).all() and np.isfinite(tables.items).all()):
+    def _check_bounded(self, *tables: np.ndarray, n_epochs: int) -> None:
+        """Refuse factors that have run away. NaN is not below the bound either."""
+        if not all(-RUNAWAY < table.min() <= table.max() < RUNAWAY for table in tables):
             raise TrainingError(self._divergence(n_epochs))
 
     def _divergence(self, n_epochs: int) -> str:
         return (
-            f"Training left the finite numbers after {n_epochs} whole epochs with "
+            f"Training diverged after {n_epochs} whole epochs with "
             f"learning_rate={self.learning_rate!r}, regularization={self.regularization!r}. "
-            f"Lower learning_rate (try {self.learning_rate / 10:g}); with weights, scale them to a mean of 1 or take "
-            "their logarithm. The model is as it was before fit."
+            f"Lower learning_rate (try {self.learning_rate / 10:g}); with weights, make the large ones smaller, for "
+            "instance by numpy.log1p. The model is as it was before fit."
         )
 
     # ---- files ------------------------------------------------------------------------------------------------------
@@ -317,16 +321,21 @@ class BPR(FactorModel):
             Before `fit`.
         TypeError
             If labels are neither numbers nor strings.
+        ValueError
+            If parameters or arrays were changed so that they do not fit each other.
         OSError
             If the file cannot be written.
         """
-        _validation.check_fitted(self)
+        self._check_parameters()
+        users, items, biases = _validation.check_tables(self)
         header = {
             "parameters": {name: _storage.jsonable(getattr(self, name)) for name in PARAMETERS},
             "history": [list(epoch) for epoch in self.history],
         }
         arrays = {name: getattr(self, name) for name in FITTED_ARRAYS if getattr(self, name) is not None}
+        arrays |= {"user_factors": users, "item_factors": items, "item_biases": biases}
         arrays["liked_indptr"], arrays["liked_indices"] = self._liked
+        _validation.check_model_arrays(path, header, arrays)
         _storage.write(path, header, arrays)
 
     @classmethod

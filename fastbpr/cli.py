@@ -12,6 +12,7 @@ import inspect
 import logging
 import os
 import shlex
+import signal
 import sys
 import time
 import traceback
@@ -33,7 +34,7 @@ from fastbpr.interactions import Interactions
 from fastbpr.splitting import Split, leave_one_out
 
 DEFAULTS = {name: parameter.default for name, parameter in inspect.signature(BPR).parameters.items()}
-MISTAKES = (OSError, MissingExtraError, ModelFileError, TrainingError, UnknownLabelError)
+MISTAKES = (OSError, MemoryError, MissingExtraError, ModelFileError, TrainingError, UnknownLabelError)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -145,7 +146,10 @@ def build_parser() -> argparse.ArgumentParser:
 def add_log_options(parser: argparse.ArgumentParser) -> None:
     """Add what says which columns of which files are the log."""
     parser.add_argument(
-        "files", metavar="FILE", nargs="+", help="a .csv file with a header, .parquet files, or a folder of these"
+        "files",
+        metavar="FILE",
+        nargs="+",
+        help="a .csv file with a header, or .parquet files, or a folder of .parquet files",
     )
     columns = parser.add_argument_group("columns of the log")
     columns.add_argument("--user", metavar="COL", required=True, help="who")
@@ -285,7 +289,8 @@ def run_fit(arguments: argparse.Namespace) -> int:
         if model.item_factors is None:
             raise
         code = 130
-        note("Interrupted: the model is saved as it was at that moment.")
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not lose what is being saved
+        note("Interrupted: saving the model as it is.")
     model.save(arguments.output)
     if model.history:
         last = model.history[-1]

@@ -79,8 +79,10 @@ class Interactions:
     n_rows: int
     bad_rows: dict[str, int]
     heaviest_user: tuple[Any, float]  # (label, share of the rows)
+    names_missing: bool  # whether missing_user was given
+    n_named_missing: int  # rows that it took out
 
-    def __init__(self) -> None:
+    def __init__(self, *_: Any, **__: Any) -> None:
         _validation.refuse_direct_construction(type(self).__name__, "from_arrays(users, items)")
 
     # ---- constructors -----------------------------------------------------------------------------------------------
@@ -258,6 +260,8 @@ class Interactions:
         _validation.check_rows_are_good(on_bad_rows, reasons, int(good.sum()))
 
         log = cls.__new__(cls)
+        log.n_named_missing = int((users.codes == MISSING).sum() - (labels["users"].codes == MISSING).sum())
+        log.names_missing = missing_user is not None
         log.n_rows = len(good)
         log.bad_rows = _validation.counted(reasons)
         log.has_weights = weights is not None
@@ -323,6 +327,8 @@ class Interactions:
         ]
         if self.bad_rows:
             sentences.append(self._bad_row_sentence())
+        if self.names_missing and not self.n_named_missing:
+            sentences.append("No row has the user that missing_user names.")
         label, share = self.heaviest_user
         if share > HEAVY_SHARE and self.n_users > 1 / HEAVY_SHARE:
             value = repr(label.item() if isinstance(label, (np.integer, np.floating)) else label)

@@ -220,13 +220,47 @@ def test_changing_the_matrix_after_the_fit_changes_no_answer(communities):
 
 
 def test_weights_multiply_the_update(communities):
-    doubled = communities * 2
-    plain = fit(communities, iterations=1, learning_rate=1e-4, regularization=0, factors=4)
-    weighted = BPR(factors=4, iterations=1, learning_rate=1e-4, regularization=0, random_state=0)
-    weighted.fit(doubled, weights="values", show_progress=False)
-    assert_allclose(weighted.item_biases, 2 * plain.item_biases, rtol=0.05, atol=1e-5)
-    weighted.fit(doubled, weights="ignore", show_progress=False)
-    assert_array_equal(weighted.item_biases, plain.item_biases)
+    # One tiny step per interaction: a bias rises by half the step times the interaction's weight over the mean weight.
+    weighted = communities.copy()
+    heavy = weighted.indices < 50
+    weighted.data[heavy] = 3
+    small = {"iterations": 1, "learning_rate": 1e-4, "regularization": 0, "factors": 4, "random_state": 0}
+    biases = BPR(**small).fit(weighted, weights="values", show_progress=False).item_biases
+    expected = 0.5e-4 * (weighted.data[heavy].sum() - weighted.data[~heavy].sum()) / 50 / weighted.data.mean()
+    assert biases[:50].mean() - biases[50:].mean() == pytest.approx(expected, rel=0.4)
+    plain = BPR(**small).fit(weighted, weights="ignore", show_progress=False).item_biases
+    assert_array_equal(plain, BPR(**small).fit(communities, show_progress=False).item_biases)
+    assert (plain != biases).any()
+
+
+def test_weights_count_in_relation_to_their_mean(communities):
+    plain = fit(communities, iterations=2)
+    for factor in (0.01, 64):
+        model = BPR(factors=16, iterations=2, random_state=0, num_threads=2)
+        model.fit(communities * np.float32(factor), weights="values", show_progress=False)
+        assert_allclose(model.item_factors, plain.item_factors, atol=1e-4)
+
+
+def test_runaway_factors_are_an_error_before_they_leave_the_finite_numbers(communities):
+    model = BPR(learning_rate=50.0, iterations=3, random_state=0)
+    with pytest.raises(TrainingError, match=r"Training diverged after 0 whole epochs with learning_rate=50.0"):
+        model.fit(communities, show_progress=False)
+    assert model.item_factors is None
+
+
+def test_a_changed_model_is_saved_whole_or_not_at_all(communities, tmp_path):
+    model = fit(communities, iterations=1)
+    model.factors = 99
+    model.item_factors = model.item_factors.astype(float)
+    model.save(tmp_path / "model")
+    assert_array_equal(BPR.load(tmp_path / "model").recommend(3)[0], model.recommend(3)[0])
+    model.user_factors = model.user_factors[:-1]
+    with pytest.raises(ValueError, match="do not fit each other"):
+        model.save(tmp_path / "other")
+    model.iterations = "abc"
+    with pytest.raises(TypeError, match="iterations must be an integer"):
+        model.save(tmp_path / "other")
+    assert not (tmp_path / "other").exists()
 
 
 def test_different_values_that_are_not_used_are_warned_of(communities):
@@ -504,10 +538,10 @@ def test_bad_regularization_keys_and_values_are_named():
         BPR(regularization={"user": -1})
 
 
-@pytest.mark.parametrize("seed", [-1, 1.5, "seven"])
-def test_a_bad_seed_is_named(communities, seed):
+@pytest.mark.parametrize("seed", [-1, 1.5, True, "seven"])
+def test_a_bad_seed_is_named(seed):
     with pytest.raises((TypeError, ValueError), match="random_state must be None, an integer >= 0"):
-        BPR(random_state=seed).fit(communities, show_progress=False)
+        BPR(random_state=seed)
 
 
 def sparse(dense, dtype=np.float32):
@@ -560,7 +594,7 @@ def test_counts_of_repeated_pairs_do_not_overflow(dtype):
 
 @pytest.mark.parametrize("value", [1e300, 1e-300])
 def test_values_that_single_precision_cannot_hold_are_named(value):
-    with pytest.raises(ValueError, match="user_items must hold values from .* Scale them"):
+    with pytest.raises(ValueError, match=r"user_items must hold values from .* Scale them"):
         BPR().fit(scipy.sparse.csr_array([[value, 1.0, 0.0]]), show_progress=False)
 
 

@@ -212,7 +212,7 @@ def test_ctrl_c_saves_what_was_learned_and_says_so(run, logs, tmp_path, monkeypa
     path = tmp_path / "model.npz"
     code, out, err = run("fit", logs / "clicks.csv", *COLUMNS, *SMALL, "-o", path)
     assert code == 130
-    assert "Interrupted: the model is saved as it was at that moment." in err
+    assert "Interrupted: saving the model as it is." in err
     assert "Epoch 3 of 30: " in out
     assert len(BPR.load(path).history) == 3
 
@@ -545,4 +545,5 @@ def test_labels_that_cannot_be_stored_are_refused_before_training(run, tmp_path,
     table = pyarrow.table({"visitor": [b"a", b"a", b"b"], "sku": ["x", "y", "x"]})
     pyarrow.parquet.write_table(table, tmp_path / "log.parquet")
     result = run("fit", tmp_path / "log.parquet", *COLUMNS, "-o", tmp_path / "m.npz")
-    assert_refused(result, "user_labels must be numbers or strings to be saved")
+    assert result[0] == 2
+    assert "error: user_labels must be all numbers or all strings to be saved, got b'a'." in result[2]

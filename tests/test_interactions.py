@@ -767,3 +767,8 @@ def test_paths_that_cannot_be_read_are_refused_by_a_sentence(tmp_path, csv_of):
         Interactions.from_parquet([])
     with pytest.raises(ValueError, match=r"path must be a readable Parquet file, got '.*log\.csv'"):
         Interactions.from_parquet(csv_of("user,item\n1,2\n"))
+
+
+def test_a_missing_user_that_nobody_is_is_told():
+    assert "No row has the user that missing_user names." in of_users([1, 2], missing_user=99).summary()
+    assert "No row has" not in of_users([1, 99], missing_user=99).summary()

@@ -82,7 +82,7 @@ def test_labels_that_need_pickle_are_refused_and_the_old_file_stays(model, path)
     kept = path.read_bytes()
     odd = BPR(factors=2, iterations=1)
     odd.fit(Interactions.from_arrays([("a", 1), ("b", 2)], ["x", "y"]), show_progress=False)
-    with pytest.raises(TypeError, match=r"user_labels must be numbers or strings to be saved, got \('a', 1\)"):
+    with pytest.raises(TypeError, match=r"user_labels must be all numbers or all strings to be saved, got \('a', 1\)"):
         odd.save(path)
     assert path.read_bytes() == kept
     assert os.listdir(path.parent) == [path.name]

@@ -43,7 +43,7 @@ cdef enum:
     WINDOW = 128      # triplets drawn before their updates; a user's interactions are shuffled inside a window
     MAX_REDRAWS = 16  # of a negative, before the positives are counted out instead
     CHUNK = 4096      # triplets per hogwild stream
-    SATISFIED = 100   # margin written where a batch has no triplet: its loss is nothing
+    SATISFIED = 100   # margin written where a batch has no triplet
     WARM_VISITS = 4   # visits per item of a block from which on its rows stay in cache by themselves
 
 cdef struct Model:
@@ -152,7 +152,7 @@ cdef void add_losses(const Batch* batch, Sums* sums) noexcept nogil:
     for group in range(WINDOW // LANES):
         for k in range(LANES):
             margin = batch.margins[group * LANES + k]
-            lanes[k] += loss_of(margin)
+            lanes[k] += loss_of(margin) if batch.negatives[group * LANES + k] >= 0 else 0
             correct[k] += (margin > 0) & (batch.negatives[group * LANES + k] >= 0)
             updates[k] += batch.negatives[group * LANES + k] >= 0
     for k in range(LANES):

@@ -75,6 +75,7 @@ from fastbpr._validation.values import (
     check_num_threads,
     check_number,
     check_seed,
+    check_seed_kind,
     check_strengths,
     require,
 )
@@ -119,6 +120,7 @@ __all__ = [
     "check_rows_are_good",
     "check_scores",
     "check_seed",
+    "check_seed_kind",
     "check_share",
     "check_single_precision",
     "check_split",

@@ -18,7 +18,7 @@ def check_text_labels(name: str, labels: np.ndarray) -> list[str | None]:
     texts = labels.tolist()
     bad = next((text for text in texts if text is not None and not isinstance(text, str)), None)
     if bad is not None:
-        raise TypeError(f"{name} must be numbers or strings to be saved, got {bad!r}. Convert the labels to strings.")
+        raise TypeError(f"{name} must be all numbers or all strings to be saved, got {bad!r}. Convert them.")
     return texts
 
 
@@ -47,7 +47,7 @@ def check_model_arrays(path: Any, header: dict[str, Any], arrays: dict[str, np.n
         fits = (
             all(array.dtype == np.float32 for array in (users, items, biases))
             and users.ndim == items.ndim == 2
-            and users.shape[1] == items.shape[1] == header["parameters"]["factors"]
+            and users.shape[1] == items.shape[1]
             and biases.shape == (len(items),)
             and indptr.dtype == np.int64
             and indices.dtype == np.int32

@@ -143,7 +143,9 @@ def check_training_data(user_items: Any, weights: Any) -> tuple[scipy.sparse.csr
                 "as weights, or weights='ignore' to confirm.",
                 stacklevel=3,
             )
-    return matrix, matrix.data if weights == "values" else None
+    if weights == "ignore":
+        return matrix, None
+    return matrix, (matrix.data / matrix.data.mean(dtype=np.float64)).astype(np.float32)
 
 
 def check_rows(name: str, value: Any, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

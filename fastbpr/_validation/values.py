@@ -75,6 +75,12 @@ def check_not_available(name: str, value: Any) -> None:
         raise NotImplementedError(f"{name} must be False: this version of fastbpr cannot do it.")
 
 
+def check_seed_kind(name: str, value: Any) -> None:
+    """Refuse what `check_seed` refuses, without drawing from a generator."""
+    if value is not None and not isinstance(value, (np.random.Generator, np.random.RandomState)):
+        check_seed(name, value)
+
+
 def check_seed(name: str, value: Any) -> int:
     """Return a seed below 2**64 from None (fresh entropy), an integer, or a NumPy generator (which advances)."""
     if value is None:
