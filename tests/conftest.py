@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.sparse
+from helpers import Problem, fit
 
-from fastbpr import _kernels
+from fastbpr import _kernels, _readers
 
 
 @pytest.fixture(params=_kernels.available_instruction_sets())
@@ -52,3 +53,22 @@ def ctrl_c():
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield functools.partial(signal.raise_signal, signal.SIGINT)
     signal.signal(signal.SIGINT, previous)
+
+
+@pytest.fixture(scope="session")
+def model(communities):
+    """A model that has learned the communities."""
+    return fit(communities)
+
+
+@pytest.fixture(params=["pyarrow", "numpy"])
+def engine(request, monkeypatch):
+    """Each of the two ways to factorise; the second is what an installation without pyarrow uses."""
+    if request.param == "numpy":
+        monkeypatch.setattr(_readers, "pyarrow", None)
+    return request.param
+
+
+@pytest.fixture
+def problem():
+    return Problem()

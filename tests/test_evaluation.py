@@ -1,76 +1,22 @@
-"""Metrics by hand, against other libraries and against plain loops; candidates, ties, bad input, baselines."""
+"""Metrics by hand, against other libraries and against plain loops; candidates, ties, given negatives."""
 
 import math
-import re
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import scipy.sparse
 import sklearn.metrics
-from numpy.testing import assert_allclose, assert_array_equal
+from helpers import Given, Problem, matrix, ranks_by_hand
+from numpy.testing import assert_array_equal
 
-from fastbpr import BPR, Interactions, NotFittedError, _ranking
-from fastbpr.baselines import Popularity, Random
+from fastbpr import BPR, _ranking
+from fastbpr.baselines import Popularity
 from fastbpr.evaluation import evaluate, evaluate_similar_items
 from fastbpr.splitting import leave_one_out
 
+# ---- definitions ----------------------------------------------------------------------------------------------------
 
-class Given:
-    """A model with given scores of items for users, and for items."""
-
-    def __init__(self, scores=None, similarities=None):
-        self.scores, self.similarities = np.asarray(scores), np.asarray(similarities)
-
-    def score(self, userids):
-        return self.scores[userids]
-
-    def similarity(self, itemids):
-        return self.similarities[itemids]
-
-
-class Problem:
-    """Random interactions, some test items in training, too, some users without test items, and a model."""
-
-    def __init__(self, n_users=61, n_items=43, factors=5, seed=0):
-        rng = np.random.default_rng(seed)
-        self.shape = n_users, n_items
-        self.train = scipy.sparse.csr_array((rng.random(self.shape) < 0.2).astype(np.float32))
-        test = rng.random(self.shape) < 0.15
-        test[::5] = False
-        self.test = scipy.sparse.csr_array(test.astype(np.float32))
-        self.negatives = rng.integers(-1, n_items, size=(n_users, 9))
-        self.model = SimpleNamespace(
-            user_factors=rng.normal(size=(n_users, factors)).astype(np.float32),
-            item_factors=rng.normal(size=(n_items, factors)).astype(np.float32),
-            item_biases=rng.normal(size=n_items).astype(np.float32),
-        )
-        self.scores = self.model.user_factors @ self.model.item_factors.T + self.model.item_biases
-
-    def users(self):
-        """(user, relevant items, other candidates) of everybody who can be evaluated."""
-        for user in range(self.shape[0]):
-            train, test = (set(matrix[[user]].indices.tolist()) for matrix in (self.train, self.test))
-            if test - train:
-                yield user, sorted(test - train), sorted(set(range(self.shape[1])) - train - test)
-
-
-@pytest.fixture
-def problem():
-    return Problem()
-
-
-def matrix(*rows):
-    return scipy.sparse.csr_array(np.array(rows, dtype=np.float32))
-
-
-def ranks_by_hand(scores, relevant, others):
-    """Ranks of relevant items in a list in which others come first among equal scores."""
-    ordered = sorted([*relevant, *others], key=lambda item: (-scores[item], item in relevant))
-    return [rank for rank, item in enumerate(ordered, start=1) if item in relevant]
-
-
-# ---- definitions ------------------------------------------------------------------------------------------------
 
 # The only user has item 0 in training. The other seven in the order of their scores: 3, 1, 7, 2, 5, 4, 6.
 SCORES = [[9.0, 0.6, 0.4, 0.7, 0.2, 0.3, 0.1, 0.5]]
@@ -160,7 +106,7 @@ def test_auc_and_ndcg_equal_those_of_scikit_learn(problem):
     assert result == pytest.approx({"auc": np.mean(auc), "ndcg@5": np.mean(ndcg)})
 
 
-# ---- candidates -------------------------------------------------------------------------------------------------
+# ---- candidates -----------------------------------------------------------------------------------------------------
 
 
 def test_training_items_are_no_candidates():
@@ -194,7 +140,7 @@ def test_training_may_be_empty():
     assert evaluate(Given([[1, 2]]), matrix([0, 0]), matrix([0, 1]), metrics="mrr") == {"mrr": 1}
 
 
-# ---- ties -------------------------------------------------------------------------------------------------------
+# ---- ties -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("constant", [0.0, -1.0, 1e30, -np.inf, np.inf])
@@ -237,7 +183,7 @@ def test_ranks_with_ties_agree_with_a_sorted_list(n_levels):
     assert evaluate(Given(scores), problem.train, problem.test, metrics=["mrr", "recall"]) == pytest.approx(expected)
 
 
-# ---- given negatives --------------------------------------------------------------------------------------------
+# ---- given negatives ------------------------------------------------------------------------------------------------
 
 
 def test_given_negatives_are_the_only_competitors_and_the_name_says_so():
@@ -301,7 +247,7 @@ def test_the_published_negatives_of_movielens_give_the_same_as_a_loop(data_folde
     assert result["mrr (99 negatives)"] == pytest.approx(np.mean(1 / (n_ahead + 1)))
 
 
-# ---- how it is computed -----------------------------------------------------------------------------------------
+# ---- how it is computed ---------------------------------------------------------------------------------------------
 
 
 def test_a_factor_model_and_its_scores_given_by_a_method_get_the_same(problem):
@@ -353,7 +299,7 @@ def test_a_fitted_bpr_is_evaluated_as_its_lists_are(communities):
     assert found > evaluate(Popularity().fit(train), train, test, metrics="hr")["hr@10"] + 0.2
 
 
-# ---- similar items ----------------------------------------------------------------------------------------------
+# ---- similar items --------------------------------------------------------------------------------------------------
 
 
 def similar_items_by_loops(similarities, problem):
@@ -422,184 +368,3 @@ def test_similar_items_need_a_user_with_items_in_both_parts():
         ValueError, match="test must have, for one of the users at least, beside a training item an item"
     ):
         evaluate_similar_items(Given(similarities=np.eye(2)), matrix([0, 0]), matrix([1, 1]))
-
-
-# ---- bad input --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("function", [evaluate, evaluate_similar_items])
-def test_nan_is_no_score(problem, function):
-    bad = np.zeros((61, 43))
-    bad[17, 5] = np.nan
-    with pytest.raises(ValueError, match=r"must return scores free of NaN, got 1 NaN among them"):
-        function(Given(bad, bad), problem.train, problem.test)
-    for value in (np.nan, np.inf, -1e20):
-        problem.model.item_factors[3, 1] = value
-        with pytest.raises(ValueError, match=r"model\.item_factors must hold finite numbers .* no rank"):
-            function(problem.model, problem.train, problem.test)
-
-
-def test_scores_of_the_wrong_shape_or_kind_are_refused(problem):
-    with pytest.raises(ValueError, match=re.escape("model.score(ids) must return shape (len(ids), n_items) = ")):
-        evaluate(Given(problem.scores[:, :-1]), problem.train, problem.test)
-    with pytest.raises(TypeError, match=re.escape("model.score(ids) must return numbers, got an array of dtype <U3.")):
-        evaluate(Given(np.full(problem.shape, "bad")), problem.train, problem.test)
-
-
-def test_a_model_must_be_able_to_score(problem):
-    with pytest.raises(TypeError, match=r"model must have user_factors, .* or a method score\(userids\) .* got object"):
-        evaluate(object(), problem.train, problem.test)
-    with pytest.raises(TypeError, match=r"model must have item_factors, or a method similarity\(itemids\)"):
-        evaluate_similar_items(None, problem.train, problem.test)
-
-
-@pytest.mark.parametrize("model", [BPR(), Popularity(), Random()], ids=lambda model: type(model).__name__)
-def test_an_unfitted_model_says_so(problem, model):
-    for function in (evaluate, evaluate_similar_items):
-        with pytest.raises(NotFittedError, match=f"{type(model).__name__} must be fitted first"):
-            function(model, problem.train, problem.test)
-
-
-def test_transposed_matrices_are_recognised(problem):
-    with pytest.raises(ValueError, match=r"test must have shape \(n_users, n_items\) = \(61, 43\), .* try test.T"):
-        evaluate(problem.model, problem.train, problem.test.T)
-    for function in (evaluate, evaluate_similar_items):
-        with pytest.raises(ValueError, match=r"item_factors of 43 items\. train and test look transposed"):
-            function(problem.model, problem.train.T, problem.test.T)
-
-
-def test_a_model_of_other_users_is_refused(problem):
-    problem.model.user_factors = problem.model.user_factors[1:]
-    with pytest.raises(ValueError, match=r"model must be fitted to the users and items of train, shape \(61, 43\)"):
-        evaluate(problem.model, problem.train, problem.test)
-
-
-def test_parts_with_other_labels_are_refused():
-    train = Interactions.from_arrays(["ann", "bob"], ["tea", "cup"])
-    test = Interactions.from_arrays(["ann", "bob"], ["cup", "tea"])  # column 0 is another item
-    with pytest.raises(ValueError, match="test must have the item labels of train in the same order, got others"):
-        evaluate(Given(np.ones((2, 2))), train, test)
-
-
-def test_somebody_must_have_something_to_find(problem):
-    with pytest.raises(ValueError, match="an item that is not among the user's training items, got none"):
-        evaluate(problem.model, problem.train, problem.train)
-    with pytest.raises(ValueError, match="nobody can be evaluated"):
-        evaluate(problem.model, problem.train, problem.test, users=[0])
-    with pytest.raises(ValueError, match="test must contain at least one interaction"):
-        evaluate(problem.model, problem.train, problem.test * 0)
-
-
-@pytest.mark.parametrize("metrics", ["accuracy", "hr@", "hr@0", "hr@ten", "mrr@10", "", ["hr", "HR@10"], [10], []])
-def test_an_unknown_metric_gets_the_known_ones_listed(problem, metrics):
-    known = (
-        "metrics must be among hr, recall, precision, ndcg, map (each alone or with its own length, as in 'hr@20'), "
-    )
-    with pytest.raises(ValueError, match=re.escape(known + "mrr, auc, got ") + ".*"):
-        evaluate(problem.model, problem.train, problem.test, metrics=metrics)
-
-
-def test_similar_items_know_three_metrics(problem):
-    with pytest.raises(ValueError, match=r"metrics must be among hr, ndcg .*, mrr, got 'auc'"):
-        evaluate_similar_items(problem.model, problem.train, problem.test, metrics=["auc"])
-
-
-@pytest.mark.parametrize("K", [0, 1.5, True, "10", None, [10, 0], []])
-def test_a_length_is_a_positive_integer(problem, K):
-    with pytest.raises((TypeError, ValueError), match=r"K must be an integer >= 1.*, got"):
-        evaluate(problem.model, problem.train, problem.test, K=K, metrics=["hr"])
-
-
-def test_a_metric_may_set_a_length_of_its_own(problem):
-    result = evaluate(problem.model, problem.train, problem.test, K=(5, 10), metrics=["hr", "ndcg@20", "mrr"])
-    assert list(result) == ["hr@5", "hr@10", "ndcg@20", "mrr"]
-    assert all(type(value) is float for value in result.values())
-
-
-@pytest.mark.parametrize(
-    ("negatives", "error", "rule"),
-    [
-        (np.zeros((61, 9)), TypeError, "got an array of dtype float64"),
-        (np.zeros((12, 9), dtype=int), ValueError, "shape (n_users, m) = (61, m), got shape (12, 9)"),
-        (np.zeros(61, dtype=int), ValueError, "got shape (61,)"),
-        (np.full((61, 2), 43), ValueError, "item ids from 0 to 42, or -1 for none, got 43"),
-        (np.full((61, 2), -2), ValueError, "item ids from 0 to 42, or -1 for none, got -2"),
-        (np.full((61, 2), -1), ValueError, "an item for every evaluated user, got none for user 1"),
-    ],
-)
-def test_negatives_have_a_row_of_items_for_every_user(problem, negatives, error, rule):
-    with pytest.raises(error, match=f"negatives must .*{re.escape(rule)}"):
-        evaluate(problem.model, problem.train, problem.test, negatives=negatives)
-
-
-# ---- baselines --------------------------------------------------------------------------------------------------
-
-
-def test_popularity_counts_users_and_not_weights():
-    model = Popularity().fit(matrix([5, 1, 0], [5, 0, 0]))
-    assert_array_equal(model.score([1, 0]), [[2, 1, 0], [2, 1, 0]])
-    assert_array_equal(model.score(0), [2, 1, 0])
-    assert_array_equal(model.similarity([2]), [[2, 1, 0]])
-
-
-def test_random_scores_of_a_user_do_not_depend_on_the_batch(problem):
-    model = Random(random_state=1).fit(problem.train)
-    everybody = model.score(np.arange(61))
-    assert_array_equal(model.score([7, 60, 7]), everybody[[7, 60, 7]])
-    assert_array_equal(model.score(7), everybody[7])
-    assert_array_equal(Random(random_state=1).fit(problem.test).score([3]), everybody[[3]])
-    assert (Random(random_state=2).fit(problem.train).score([3]) != everybody[3]).any()
-    assert not np.isin(model.similarity([0]), everybody).all()
-
-
-def test_random_scores_are_the_splitmix64_sequence():
-    model = Random().fit(matrix([1, 1], [1, 0]))
-    model.seed = 1234567
-    words = [
-        6457827717110365317,
-        3203168211198807973,
-        9817491932198370423,
-        4593380528125082431,
-    ]  # published for this seed
-    assert_array_equal(model.score([0, 1]).ravel(), np.array([word >> 40 for word in words]) / 2**24)
-
-
-def test_random_scores_are_uniform_and_independent():
-    model = Random(random_state=0).fit(scipy.sparse.csr_array(np.ones((300, 400))))
-    scores = model.score(np.arange(300))
-    assert 0 <= scores.min() < 0.001
-    assert 0.999 < scores.max() < 1
-    assert_allclose(scores.mean(), 0.5, atol=0.005)
-    assert_allclose(np.corrcoef(scores)[np.triu_indices(300, 1)].std(), 400**-0.5, rtol=0.05)
-    assert_allclose(np.corrcoef(scores.T)[np.triu_indices(400, 1)].std(), 300**-0.5, rtol=0.05)
-
-
-def test_random_is_as_good_as_chance():
-    rng = np.random.default_rng(0)
-    wanted = rng.integers(100, size=5000)
-    test = scipy.sparse.csr_array((np.ones(5000), (np.arange(5000), wanted)), shape=(5000, 100))
-    train = scipy.sparse.csr_array((5000, 100))
-    result = evaluate(Random(random_state=0).fit(test), train, test, metrics=["hr", "auc"])
-    assert result == pytest.approx({"hr@10": 0.1, "auc": 0.5}, abs=0.015)
-
-
-def test_a_model_that_has_collapsed_to_zero_gets_no_credit():
-    rng = np.random.default_rng(0)
-    train = scipy.sparse.csr_array(rng.random((60, 40)) < 0.2, dtype=np.float32)
-    split = leave_one_out(train, random_state=0)
-    model = BPR(factors=4, iterations=1, random_state=0).fit(split.train, show_progress=False)
-    model.item_factors = model.item_factors * np.float32(1e-42)
-    results = evaluate_similar_items(model, split.train, split.test, K=10)
-    assert results["hr@10"] == 0
-    assert results["mrr"] == pytest.approx(1 / 39)
-
-
-def test_a_score_method_of_ones_own_is_used():
-    class Constant(BPR):
-        def score(self, userids):
-            return np.ones((len(userids), 40))
-
-    rng = np.random.default_rng(0)
-    split = leave_one_out(scipy.sparse.csr_array(rng.random((60, 40)) < 0.2, dtype=np.float32), random_state=0)
-    model = Constant(factors=4, iterations=1).fit(split.train, show_progress=False)
-    assert evaluate(model, split.train, split.test)["auc"] == 0

@@ -8,7 +8,13 @@ import importlib
 import importlib.util
 import os
 
-from fastbpr._kernels import build_info
+try:
+    from fastbpr._kernels import build_info
+except ImportError as error:
+    raise ImportError(
+        "fastbpr's compiled modules are not here. If this is a checkout of its sources, install it first "
+        "(pip install -e .), or work in another folder than the checkout."
+    ) from error
 
 _SUFFIXES = {"avx512": "_avx512", "avx2": "_avx2", "baseline": ""}
 

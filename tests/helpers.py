@@ -1,0 +1,92 @@
+"""Small things that several test modules use."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import scipy.sparse
+from numpy.testing import assert_array_equal
+
+from fastbpr import BPR, Interactions
+
+
+def fit(user_items, **parameters):
+    parameters = {"factors": 16, "iterations": 40, "random_state": 0, "num_threads": 2} | parameters
+    return BPR(**parameters).fit(user_items, show_progress=False)
+
+
+def share_in_own_community(ids):
+    """How many neighbours of each of the 100 items lie in its own group of 25, the item itself left out."""
+    return (ids[:, 1:] // 25 == np.arange(len(ids))[:, None] // 25).mean()
+
+
+def of_users(users, **options):
+    """Interactions of these users, one row each, with one item."""
+    return Interactions.from_arrays(users, ["item"] * len(users), **options)
+
+
+def assert_same(actual, expected):
+    """Refuse any difference, of dtypes, too."""
+    for name in ("user_labels", "item_labels", "item_names", "timestamps"):
+        one, other = getattr(actual, name), getattr(expected, name)
+        assert (one is None) == (other is None), name
+        if one is not None:
+            assert one.dtype == other.dtype, name
+            assert one.tolist() == other.tolist(), name
+    for name in ("indptr", "indices", "data"):
+        assert_array_equal(getattr(actual.user_items, name), getattr(expected.user_items, name), err_msg=name)
+    assert actual.bad_rows == expected.bad_rows
+    assert (actual.n_rows, actual.n_merged_rows) == (expected.n_rows, expected.n_merged_rows)
+    assert (actual.contexts is None) == (expected.contexts is None)
+    if actual.contexts is not None:
+        for one, other in zip(actual.contexts, expected.contexts, strict=True):
+            assert one.dtype == other.dtype
+            assert one.tolist() == other.tolist()
+
+
+class Given:
+    """A model with given scores of items for users, and for items."""
+
+    def __init__(self, scores=None, similarities=None):
+        self.scores, self.similarities = np.asarray(scores), np.asarray(similarities)
+
+    def score(self, userids):
+        return self.scores[userids]
+
+    def similarity(self, itemids):
+        return self.similarities[itemids]
+
+
+class Problem:
+    """Random interactions, some test items in training, too, some users without test items, and a model."""
+
+    def __init__(self, n_users=61, n_items=43, factors=5, seed=0):
+        rng = np.random.default_rng(seed)
+        self.shape = n_users, n_items
+        self.train = scipy.sparse.csr_array((rng.random(self.shape) < 0.2).astype(np.float32))
+        test = rng.random(self.shape) < 0.15
+        test[::5] = False
+        self.test = scipy.sparse.csr_array(test.astype(np.float32))
+        self.negatives = rng.integers(-1, n_items, size=(n_users, 9))
+        self.model = SimpleNamespace(
+            user_factors=rng.normal(size=(n_users, factors)).astype(np.float32),
+            item_factors=rng.normal(size=(n_items, factors)).astype(np.float32),
+            item_biases=rng.normal(size=n_items).astype(np.float32),
+        )
+        self.scores = self.model.user_factors @ self.model.item_factors.T + self.model.item_biases
+
+    def users(self):
+        """(user, relevant items, other candidates) of everybody who can be evaluated."""
+        for user in range(self.shape[0]):
+            train, test = (set(matrix[[user]].indices.tolist()) for matrix in (self.train, self.test))
+            if test - train:
+                yield user, sorted(test - train), sorted(set(range(self.shape[1])) - train - test)
+
+
+def matrix(*rows):
+    return scipy.sparse.csr_array(np.array(rows, dtype=np.float32))
+
+
+def ranks_by_hand(scores, relevant, others):
+    """Ranks of relevant items in a list in which others come first among equal scores."""
+    ordered = sorted([*relevant, *others], key=lambda item: (-scores[item], item in relevant))
+    return [rank for rank, item in enumerate(ordered, start=1) if item in relevant]
