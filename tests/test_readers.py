@@ -278,3 +278,16 @@ def test_paths_that_cannot_be_read_are_refused_by_a_sentence(tmp_path, csv_of):
 def test_a_missing_user_that_nobody_is_is_told():
     assert "No row has the user that missing_user names." in of_users([1, 2], missing_user=99).summary()
     assert "No row has" not in of_users([1, 99], missing_user=99).summary()
+
+
+@pytest.mark.parametrize(
+    ("column", "options", "bad"),
+    [
+        ("1,-2,x,3", {"weight": "value"}, "'x'"),
+        ("2020-01-01,2020-13-01,2020-01-02", {"timestamp": "value"}, "'2020-13-01'"),
+    ],
+)
+def test_the_entry_that_is_wrong_is_the_one_that_is_named(csv_of, column, options, bad):
+    rows = "".join(f"{row},{row},{value}\n" for row, value in enumerate(column.split(",")))
+    with pytest.raises(TypeError, match=f"got entries such as {bad}"):
+        Interactions.from_csv(csv_of("user,item,value\n" + rows), **options)

@@ -144,7 +144,7 @@ def check_lengths(columns: Mapping[str, Any]) -> int:
 def check_weights(name: str, values: np.ndarray) -> np.ndarray:
     """Refuse weights that are not numbers."""
     if values.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must be numbers, got {describe_entries(values)}. Convert them first.")
+        raise TypeError(f"{name} must be numbers, got {describe_entries(values, float)}. Convert them first.")
     return values
 
 
@@ -169,8 +169,8 @@ def check_times(name: str, values: np.ndarray) -> np.ndarray:
     if values.dtype.kind == "M":
         return values
     raise TypeError(
-        f"{name} must be dates or numbers below 2**63, got {describe_entries(values)}. Parse text first, for instance "
-        "with pandas.to_datetime."
+        f"{name} must be dates or numbers below 2**63, got {describe_entries(values, date)}. Parse text first, for "
+        "instance with pandas.to_datetime."
     )
 
 
@@ -180,11 +180,21 @@ def check_zones(name: str, zoned: list[bool]) -> None:
         raise ValueError(f"{name} must all have a time zone, or none, got {sum(zoned)} of {len(zoned)} with one.")
 
 
-def describe_entries(values: np.ndarray) -> str:
-    """Short description of the entries of an array for an error message."""
-    if values.dtype.kind == "O" and len(values):
-        return f"entries such as {describe(values[0])}"
-    return f"dtype {values.dtype}"
+def describe_entries(values: np.ndarray, convert: Callable[[Any], Any]) -> str:
+    """Short description of the entries of an array for an error message: of the first that cannot be converted."""
+    if values.dtype.kind != "O" or not len(values):
+        return f"dtype {values.dtype}"
+    for value in values:
+        try:
+            convert(value)
+        except (TypeError, ValueError):
+            return f"entries such as {describe(value)}"
+    return f"entries such as {describe(values[0])}"
+
+
+def date(value: Any) -> np.datetime64:
+    """Convert a date, a number or an ISO 8601 text."""
+    return np.datetime64(value, "us")
 
 
 def check_rows_are_good(on_bad_rows: str, reasons: Mapping[str, np.ndarray], n_good: int) -> None:
