@@ -1,6 +1,6 @@
 """How good default settings are on public splits, beside popularity; prints a Markdown table.
 
-    FASTBPR_DATA=../shared/data python benchmarks/quality.py
+    FASTBPR_DATA=folder python benchmarks/quality.py
 
 The folder must hold gowalla.npz (the LightGCN split) and ml1m_ncf_loo.npz (the leave-one-out split of the NCF paper).
 """

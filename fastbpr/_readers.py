@@ -146,9 +146,10 @@ def plain(column: Any) -> tuple[np.ndarray, np.ndarray]:
         missing = column.is_null().to_numpy(zero_copy_only=False)
         if types.is_dictionary(kind):
             return plain(column.dictionary_decode())
-        if types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind):
-            kind = pyarrow.float32() if types.is_float16(kind) else kind
-            values = column.cast(kind).fill_null(False if types.is_boolean(kind) else 0).to_numpy(zero_copy_only=False)
+        if types.is_float16(kind):
+            values = column.to_numpy(zero_copy_only=False).astype(np.float32)
+        elif types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind):
+            values = column.fill_null(False if types.is_boolean(kind) else 0).to_numpy(zero_copy_only=False)
         elif types.is_timestamp(kind) or types.is_duration(kind) or types.is_date(kind):
             unit = {"date32[day]": "D", "date64[ms]": "ms"}.get(str(kind)) or kind.unit
             steps = column.cast(pyarrow.int32() if types.is_date32(kind) else pyarrow.int64()).fill_null(0)

@@ -91,7 +91,7 @@ BROKEN += [(kind, "falling indptr") for kind in ("csr", "csc", "bsr")]
 def test_a_broken_matrix_is_refused_before_anything_reads_out_of_bounds(communities, kind, what):
     broken = communities.asformat(kind, copy=True)
     if kind == "coo":
-        broken.coords[1][3] = -1 if what == "negative index" else 50_000_000
+        broken.col[3] = -1 if what == "negative index" else 50_000_000
     elif what == "falling indptr":
         broken.indptr[5] = broken.indptr[4] - 1
     else:

@@ -86,7 +86,11 @@ def canonical_csr(name: str, matrix: Any) -> scipy.sparse.csr_array:
 
 def with_wide_integers(matrix: Any) -> Any:
     """Return integers as int64, so that adding up duplicates does not overflow."""
-    return matrix.astype(np.int64) if matrix.dtype.kind in "biu" and matrix.dtype != np.uint64 else matrix
+    if matrix.dtype.kind not in "biu" or matrix.dtype == np.uint64:
+        return matrix
+    if matrix.format == "coo":  # whose own astype adds up first, in older versions of SciPy
+        return scipy.sparse.coo_array((matrix.data.astype(np.int64), (matrix.row, matrix.col)), shape=matrix.shape)
+    return matrix.astype(np.int64)
 
 
 def check_structure(name: str, matrix: Any) -> None:
