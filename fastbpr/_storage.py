@@ -17,7 +17,7 @@ import json
 import os
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,6 @@ import numpy as np
 
 from fastbpr import _validation
 from fastbpr._version import __version__
-from fastbpr.errors import ModelFileError
 
 FORMAT = "fastbpr model"
 VERSION = 1
@@ -71,36 +70,16 @@ def current_mode(path: Path) -> int:
 def read(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Read a model file into (header, arrays); refuse anything else with a `ModelFileError`."""
     _validation.check_path("path", path)
-    try:
+    with _validation.whole_model(path, "cannot be read as one: it is damaged or of another kind", UNREADABLE):
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as parts:
             stored = {name: parts[name] for name in parts.files}
         header = json.loads(stored.pop("header").tobytes())
-    except FileNotFoundError:
-        raise
-    except UNREADABLE as error:
-        raise ModelFileError(
-            f"path must be a model written by fastbpr, but {os.fspath(path)!r} cannot be read as one: it is damaged or "
-            "of another kind."
-        ) from error
     _validation.check_header(path, header, FORMAT, VERSION)
-    try:
+    with _validation.whole_model(path, "has damaged labels", (KeyError, ValueError, IndexError)):
         arrays = {name: array for name, array in stored.items() if "." not in name}
         for name in {name.partition(".")[0] for name in stored if "." in name}:
             arrays[name] = decode_labels(stored[f"{name}.text"], stored[f"{name}.ends"])
-    except (KeyError, ValueError, IndexError) as error:
-        raise ModelFileError(f"path must be a whole model, but {os.fspath(path)!r} has damaged labels.") from error
     return header, arrays
-
-
-@contextlib.contextmanager
-def refusing(path: str | os.PathLike) -> Iterator[None]:
-    """Turn what parameters or history of a foreign file lead to into a `ModelFileError`."""
-    try:
-        yield
-    except (TypeError, ValueError) as error:
-        raise ModelFileError(
-            f"path must be a model that this version can make, but {os.fspath(path)!r} does not fit: {error}"
-        ) from error
 
 
 def encode_labels(name: str, labels: np.ndarray) -> dict[str, np.ndarray]:

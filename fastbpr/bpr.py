@@ -360,7 +360,7 @@ class BPR(FactorModel):
         """
         header, arrays = _storage.read(path)
         _validation.check_model_arrays(path, header, arrays)
-        with _storage.refusing(path):
+        with _validation.whole_model(path, "has parameters or a history of another version", (TypeError, ValueError)):
             model = cls(**header["parameters"])
             history = [Epoch(*epoch) for epoch in header["history"]]
         factors = tuple(arrays[name] for name in ("user_factors", "item_factors", "item_biases"))

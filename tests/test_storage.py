@@ -154,9 +154,9 @@ CHANGES = {
     "double precision": (lambda h, a: a.update(item_biases=a["item_biases"].astype(float)), "do not fit each other"),
     "not finite": (lambda h, a: a.update(item_biases=a["item_biases"] * np.nan), "do not fit each other"),
     "liked out of range": (lambda h, a: a.update(liked_indices=a["liked_indices"] + 1000), "do not fit each other"),
-    "an unknown parameter": (lambda h, a: h["parameters"].update(wings=2), "this version can make"),
-    "a bad parameter": (lambda h, a: h["parameters"].update(learning_rate=-1), "this version can make"),
-    "a short history": (lambda h, a: h.update(history=[[1, 2]]), "this version can make"),
+    "an unknown parameter": (lambda h, a: h["parameters"].update(wings=2), "of another version"),
+    "a bad parameter": (lambda h, a: h["parameters"].update(learning_rate=-1), "of another version"),
+    "a short history": (lambda h, a: h.update(history=[[1, 2]]), "of another version"),
     "labels too short": (lambda h, a: a.update({"user_labels.text": a["user_labels.text"][:-1]}), "damaged labels"),
     "too many labels": (lambda h, a: a.update(item_labels=np.arange(500)), "do not fit each other"),
 }

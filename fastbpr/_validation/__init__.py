@@ -51,6 +51,7 @@ from fastbpr._validation.files import (
     check_share,
     check_storable,
     check_text_labels,
+    whole_model,
 )
 from fastbpr._validation.matrices import (
     canonical_csr,
@@ -145,4 +146,5 @@ __all__ = [
     "readable",
     "refuse_direct_construction",
     "require",
+    "whole_model",
 ]

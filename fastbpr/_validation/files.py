@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import numbers
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,17 @@ def check_storable(name: str, labels: np.ndarray) -> None:
     """Refuse labels that a model file cannot hold."""
     if labels.dtype.kind == "O":
         check_text_labels(name, labels)
+
+
+@contextlib.contextmanager
+def whole_model(path: Any, problem: str, errors: tuple[type[Exception], ...]) -> Iterator[None]:
+    """Turn what reading a file that is no whole model leads to into a `ModelFileError`."""
+    try:
+        yield
+    except (FileNotFoundError, IsADirectoryError, PermissionError):
+        raise
+    except errors as error:
+        raise ModelFileError(f"path must be a model written by fastbpr, but {str(path)!r} {problem}.") from error
 
 
 def check_header(path: Any, header: Any, known_format: str, known_version: int) -> None:
