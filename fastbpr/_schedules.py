@@ -10,9 +10,8 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from fastbpr._kernels import partition, training
-from fastbpr._tables import Tables
+from fastbpr._tables import LANES, Tables
 
-PADDING = 16  # of bucket_items, which the kernel reads in whole vectors; must equal PADDING of search.pxd
 # An epoch runs in slices of about this many updates; between slices Python may handle signals such as Ctrl-C.
 UPDATES_PER_SLICE = 1_000_000
 
@@ -79,34 +78,37 @@ class BlockedSchedule:
         self.block_starts = np.arange(n_blocks + 1, dtype=np.int64) * positives.n_items // n_blocks
         self.user_starts = balanced_ranges(positives.indptr, n_blocks)
         self.block_of_item = np.empty(positives.n_items, dtype=np.uint16)
+        self.place_of_item = np.empty(positives.n_items, dtype=np.int32)
         self.block_items = np.empty(positives.n_items, dtype=np.int32)
         self.user_order = np.empty(positives.n_users, dtype=np.int32)
         self.bucket_starts = np.empty((n_blocks, n_blocks + 1), dtype=np.int64)
         self.cursors = np.empty((n_blocks, n_blocks), dtype=np.int64)
         self.bucket_users = np.empty(n_interactions, dtype=np.int32)
-        self.bucket_items = np.zeros(n_interactions + PADDING, dtype=np.int32)
+        self.bucket_places = np.empty(n_interactions, dtype=np.int32)
         self.bucket_weights = np.empty(len(positives.weights), dtype=np.float32)
-        self.progress = np.empty(n_blocks, dtype=np.int64)
+        largest_block = int(np.diff(self.block_starts).max())
+        self.stamps = np.empty((min(num_threads, n_blocks), largest_block + LANES), dtype=np.uint32)
+        self.progress = np.empty((n_blocks, 8), dtype=np.int64)
         self.losses = np.zeros((n_blocks, n_blocks))
         self.n_correct = np.zeros((n_blocks, n_blocks), dtype=np.int64)
         self.n_updates = np.zeros((n_blocks, n_blocks), dtype=np.int64)
 
     def run_epoch(self, tables: Tables, step: Step, key: int) -> Iterator[EpochSums]:
         """Train one epoch; yield after each slice what the epoch did so far."""
-        partition.partition_items(key, self.block_starts, self.block_of_item, self.block_items)
+        partition.partition_items(key, self.block_starts, self.block_of_item, self.place_of_item, self.block_items)
         partition.bucket_interactions(
             key, self.positives.indptr, self.positives.indices, self.positives.weights, self.user_starts,
-            self.block_of_item, self.user_order, self.bucket_starts, self.cursors,
-            self.bucket_users, self.bucket_items, self.bucket_weights, self.num_threads,
+            self.block_of_item, self.place_of_item, self.user_order, self.bucket_starts, self.cursors, self.progress,
+            self.bucket_users, self.bucket_places, self.bucket_weights, self.num_threads,
         )  # fmt: skip
         for sums in (self.losses, self.n_correct, self.n_updates):
             sums[:] = 0
         for first, last in slices(len(self.user_starts) - 1, len(self.bucket_users)):
             training.train_stages(
                 tables.users, tables.items, tables.item_bias, self.verify, step, key, first, last,
-                self.bucket_starts, self.bucket_users, self.bucket_items, self.bucket_weights,
-                self.block_starts, self.block_items, self.progress, self.losses, self.n_correct, self.n_updates,
-                self.num_threads,
+                self.bucket_starts, self.bucket_users, self.bucket_places, self.bucket_weights,
+                self.block_starts, self.block_items, self.stamps, self.progress,
+                self.losses, self.n_correct, self.n_updates,
             )  # fmt: skip
             yield EpochSums(float(self.losses.sum()), int(self.n_correct.sum()), int(self.n_updates.sum()))
 
@@ -121,7 +123,6 @@ class HogwildSchedule:
         n_chunks = training.n_chunks_of(len(positives.indices))
         users = np.arange(positives.n_users, dtype=np.int32)
         self.rows = np.repeat(users, np.diff(positives.indptr))
-        self.catalogue = np.arange(positives.n_items, dtype=np.int32)
         self.losses = np.zeros(n_chunks)
         self.n_correct = np.zeros(n_chunks, dtype=np.int64)
         self.n_updates = np.zeros(n_chunks, dtype=np.int64)
@@ -133,7 +134,7 @@ class HogwildSchedule:
         for first, last in slices(len(self.losses), len(self.rows)):
             training.train_chunks(
                 tables.users, tables.items, tables.item_bias, self.verify, step, key, first, last,
-                self.positives.indptr, self.positives.indices, self.rows, self.positives.weights, self.catalogue,
+                self.positives.indptr, self.positives.indices, self.rows, self.positives.weights,
                 self.losses, self.n_correct, self.n_updates, self.num_threads,
             )  # fmt: skip
             yield EpochSums(float(self.losses.sum()), int(self.n_correct.sum()), int(self.n_updates.sum()))

@@ -37,9 +37,9 @@ def margin(model, user, positive, negative):
     return model.user_factors[user] @ difference + model.item_biases[positive] - model.item_biases[negative]
 
 
-def loss(model, user, positive, negative):
+def loss_of(margin):
     """The loss that is reported."""
-    return -np.log(sigmoid(margin(model, user, positive, negative)) + 1e-10)
+    return -np.log(sigmoid(margin) + 1e-10)
 
 
 def objective(model, user, positive, negative, strengths, weight=1.0):
@@ -53,14 +53,19 @@ def objective(model, user, positive, negative, strengths, weight=1.0):
     return -weight * np.log(sigmoid(margin(model, user, positive, negative))) + penalty / 2
 
 
-def apply_triplets(model, triplets, strengths, *, weights=None, item_bias=True):
-    """Apply SGD steps in place, in order; return (sum of reported losses, triplets in the right order)."""
+def apply_triplets(model, triplets, strengths, *, weights=None, item_bias=True, group=1):
+    """Apply SGD steps in place, in order; return (sum of reported losses, triplets in the right order).
+
+    The margins of a group of consecutive triplets are those before the group; 1 is plain SGD.
+    """
     users, items, biases = model
     rate, reg_user, reg_positive, reg_negative, reg_bias = strengths
     total_loss, n_correct = 0.0, 0
     for k, (u, i, j) in enumerate(triplets):
-        x = margin(model, u, i, j)
-        total_loss += loss(model, u, i, j)
+        if k % group == 0:
+            margins = [margin(model, *triplet) for triplet in triplets[k : k + group]]
+        x = margins[k % group]
+        total_loss += loss_of(x)
         n_correct += x > 0
         gradient = (1.0 if weights is None else weights[k]) * sigmoid(-x)
         p_u, q_i, q_j = users[u].copy(), items[i].copy(), items[j].copy()

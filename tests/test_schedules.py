@@ -67,7 +67,8 @@ def test_buckets_hold_what_their_blocks_say():
     for block in range(n_blocks):
         for item_block in range(n_blocks):
             bucket = slice(*epoch.bucket_starts[block, item_block : item_block + 2])
-            users, items = epoch.bucket_users[bucket], epoch.bucket_items[bucket]
+            users, places = epoch.bucket_users[bucket], epoch.bucket_places[bucket]
+            items = epoch.block_items[epoch.block_starts[item_block] + places]
             assert ((users >= epoch.user_starts[block]) & (users < epoch.user_starts[block + 1])).all()
             assert (epoch.block_of_item[items] == item_block).all()
             for user in np.unique(users):

@@ -3,22 +3,39 @@
 Items are divided anew for every epoch into blocks of equal size; any two items are as likely as any others to share a
 block, so negatives drawn from the block at hand are, over the epochs, uniform over the catalogue. User blocks are
 ranges of rows with about the same number of interactions; the order of users inside a block is drawn anew. Bucket
-(user block, item block) lists its interactions user by user, so that a user's positives in it are adjacent and sorted.
+(user block, item block) lists its interactions user by user, so that a user's positives in it are adjacent. Items
+are listed by their places in their block, which are what negatives are drawn from.
 
 Everything is a function of the epoch's key and the data; threads only share the work.
 """
-from cython.parallel cimport parallel
+from cython.parallel cimport parallel, threadid
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint64_t
 
 from fastbpr._kernels.random cimport SHUFFLE_STREAM, USER_STREAM, draw_below, stream
-from fastbpr._kernels.tasks cimport take_ticket, wait_for
+from fastbpr._kernels.tasks cimport claim, set_counter, wait_for
+
+
+cdef struct Work:
+    # The arrays of `bucket_interactions`, as the kernels want them.
+    const int64_t* indptr
+    const int32_t* indices
+    const float* weights
+    const int64_t* user_starts
+    const uint16_t* block_of_item
+    const int32_t* place_of_item
+    int32_t* user_order
+    int32_t* users
+    int32_t* places
+    float* bucket_weights
+    Py_ssize_t n_blocks
 
 
 def partition_items(
     uint64_t key,                        # in   the epoch's key
     const int64_t[::1] block_starts,     # in   (n_blocks + 1,)  sizes of the blocks, as offsets into block_items
     uint16_t[::1] block_of_item,         # out  (n_items,)
-    int32_t[::1] block_items,            # out  (n_items,)  items of each block, ascending
+    int32_t[::1] place_of_item,          # out  (n_items,)  from 0 within the block
+    int32_t[::1] block_items,            # out  (n_items,)  items of each block, ascending: its places
 ):
     """Divide the items at random into blocks of the given sizes.
 
@@ -42,6 +59,7 @@ def partition_items(
             block_of_item[other] = label
         for item in range(n_items):
             block = block_of_item[item]
+            place_of_item[item] = <int32_t>(cursors[block] - block_starts[block])
             block_items[cursors[block]] = <int32_t>item
             cursors[block] += 1
 
@@ -53,49 +71,58 @@ def bucket_interactions(
     const float[::1] weights,            # in   (n_interactions,), or empty
     const int64_t[::1] user_starts,      # in   (n_blocks + 1,)  the user blocks' ranges of rows
     const uint16_t[::1] block_of_item,   # in   (n_items,)
+    const int32_t[::1] place_of_item,    # in   (n_items,)
     int32_t[::1] user_order,             # out  (n_users,)  the order of users in their blocks
     int64_t[:, ::1] bucket_starts,       # out  (n_blocks, n_blocks + 1)  offsets of the buckets of each user block
     int64_t[:, ::1] cursors,             # scratch (n_blocks, n_blocks)
+    int64_t[:, ::1] progress,            # scratch (n_blocks, one cache line)
     int32_t[::1] bucket_users,           # out  (n_interactions,)
-    int32_t[::1] bucket_items,           # out  (n_interactions,)
+    int32_t[::1] bucket_places,          # out  (n_interactions,)
     float[::1] bucket_weights,           # out  as weights
     int num_threads,
 ):
     """Sort the interactions into buckets.
 
-    The caller guarantees one canonical CSR matrix, labels of blocks below n_blocks and ranges that cover all users.
+    The caller guarantees at least one interaction, one canonical CSR matrix, labels of blocks below n_blocks and
+    ranges that cover all users.
     """
-    cdef bint weighted = weights.shape[0] > 0
-    cdef int64_t tickets = 0, n_done = 0
+    cdef:
+        Work work
+    work.indptr = &indptr[0]
+    work.indices = &indices[0]
+    work.weights = &weights[0] if weights.shape[0] else NULL
+    work.user_starts = &user_starts[0]
+    work.block_of_item = &block_of_item[0]
+    work.place_of_item = &place_of_item[0]
+    work.user_order = &user_order[0]
+    work.users = &bucket_users[0]
+    work.places = &bucket_places[0]
+    work.bucket_weights = &bucket_weights[0] if weights.shape[0] else NULL
+    work.n_blocks = user_starts.shape[0] - 1
+    progress[:] = 0
     with nogil, parallel(num_threads=num_threads):
-        bucket_tickets(
-            &tickets, &n_done, key, indptr, indices, weights, weighted, user_starts, block_of_item, user_order,
-            bucket_starts, cursors, bucket_users, bucket_items, bucket_weights,
-        )
+        bucket_share(&work, key, threadid(), num_threads, bucket_starts, cursors, progress)
 
 
-cdef void bucket_tickets(
-    int64_t* tickets, int64_t* n_done, uint64_t key, const int64_t[::1] indptr, const int32_t[::1] indices,
-    const float[::1] weights, bint weighted, const int64_t[::1] user_starts, const uint16_t[::1] block_of_item,
-    int32_t[::1] user_order, int64_t[:, ::1] bucket_starts, int64_t[:, ::1] cursors,
-    int32_t[::1] bucket_users, int32_t[::1] bucket_items, float[::1] bucket_weights,
-) noexcept nogil:
-    """One thread's share: user blocks, until none is left."""
-    cdef Py_ssize_t n_blocks = user_starts.shape[0] - 1
-    cdef Py_ssize_t block = take_ticket(tickets)
-    while block < n_blocks:
-        shuffle_users(key, block, user_starts[block], user_starts[block + 1], user_order)
-        bucket_user_block(
-            block, user_starts[block], user_starts[block + 1], user_order, indptr, indices, weights, weighted,
-            block_of_item, bucket_starts, cursors, bucket_users, bucket_items, bucket_weights,
-        )
-        take_ticket(n_done)
-        block = take_ticket(tickets)
-    wait_for(n_done, n_blocks)
+cdef void bucket_share(const Work* work, uint64_t key, int thread, int num_threads, int64_t[:, ::1] bucket_starts,
+                       int64_t[:, ::1] cursors, int64_t[:, ::1] progress) noexcept nogil:
+    """One thread's share: its own run of user blocks, the same as in training; then what others have not begun."""
+    cdef:
+        Py_ssize_t first_own = work.n_blocks * thread // num_threads
+        Py_ssize_t k, block
+    for k in range(work.n_blocks):
+        block = (first_own + k) % work.n_blocks
+        if claim(&progress[block, 0], 0):
+            shuffle_users(key, block, work.user_starts[block], work.user_starts[block + 1], work.user_order)
+            bucket_user_block(work, work.user_starts[block], work.user_starts[block + 1], &bucket_starts[block, 0],
+                              &cursors[block, 0])
+            set_counter(&progress[block, 1], 1)
+    for block in range(work.n_blocks):
+        wait_for(&progress[block, 1], 1)
 
 
 cdef void shuffle_users(uint64_t key, Py_ssize_t block, Py_ssize_t first, Py_ssize_t last,
-                        int32_t[::1] user_order) noexcept nogil:
+                        int32_t* user_order) noexcept nogil:
     """Write the rows first .. last - 1 to their places of `user_order` in random order."""
     cdef Py_ssize_t place, other
     cdef uint64_t rng = stream(key, USER_STREAM, block)
@@ -105,35 +132,32 @@ cdef void shuffle_users(uint64_t key, Py_ssize_t block, Py_ssize_t first, Py_ssi
         user_order[other] = <int32_t>place
 
 
-cdef void bucket_user_block(
-    Py_ssize_t block, Py_ssize_t first_user, Py_ssize_t last_user, const int32_t[::1] user_order,
-    const int64_t[::1] indptr, const int32_t[::1] indices, const float[::1] weights, bint weighted,
-    const uint16_t[::1] block_of_item, int64_t[:, ::1] bucket_starts, int64_t[:, ::1] cursors,
-    int32_t[::1] bucket_users, int32_t[::1] bucket_items, float[::1] bucket_weights,
-) noexcept nogil:
-    """Counting sort of one user block's interactions by item block, keeping the order of users."""
+cdef void bucket_user_block(const Work* work, Py_ssize_t first_user, Py_ssize_t last_user, int64_t* starts,
+                            int64_t* cursors) noexcept nogil:
+    """Counting sort of one user block's interactions by item block, keeping the order of users.
+
+    `starts` has the offsets of the user block's buckets, `cursors` where the next interaction of each goes.
+    """
     cdef:
-        Py_ssize_t n_blocks = cursors.shape[1]
-        Py_ssize_t place, item_block
-        int64_t entry, target, total
-        int32_t user
-    for item_block in range(n_blocks):
-        cursors[block, item_block] = 0
-    for entry in range(indptr[first_user], indptr[last_user]):
-        cursors[block, block_of_item[indices[entry]]] += 1
-    total = indptr[first_user]
-    for item_block in range(n_blocks):
-        bucket_starts[block, item_block] = total
-        total += cursors[block, item_block]
-        cursors[block, item_block] = bucket_starts[block, item_block]
-    bucket_starts[block, n_blocks] = total
+        Py_ssize_t place, block
+        int64_t entry, target
+        int32_t user, item
+    for block in range(work.n_blocks):
+        cursors[block] = 0
+    for entry in range(work.indptr[first_user], work.indptr[last_user]):
+        cursors[work.block_of_item[work.indices[entry]]] += 1
+    starts[0] = work.indptr[first_user]
+    for block in range(work.n_blocks):
+        starts[block + 1] = starts[block] + cursors[block]
+        cursors[block] = starts[block]
     for place in range(first_user, last_user):
-        user = user_order[place]
-        for entry in range(indptr[user], indptr[user + 1]):
-            item_block = block_of_item[indices[entry]]
-            target = cursors[block, item_block]
-            cursors[block, item_block] = target + 1
-            bucket_users[target] = user
-            bucket_items[target] = indices[entry]
-            if weighted:
-                bucket_weights[target] = weights[entry]
+        user = work.user_order[place]
+        for entry in range(work.indptr[user], work.indptr[user + 1]):
+            item = work.indices[entry]
+            block = work.block_of_item[item]
+            target = cursors[block]
+            cursors[block] = target + 1
+            work.users[target] = user
+            work.places[target] = work.place_of_item[item]
+            if work.weights != NULL:
+                work.bucket_weights[target] = work.weights[entry]

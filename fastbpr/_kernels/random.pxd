@@ -43,28 +43,21 @@ cdef inline uint64_t draw_word(uint64_t* state) noexcept nogil:
     return mix(state[0])
 
 
-cdef inline uint32_t scale_word(uint64_t word, uint32_t bound) noexcept nogil:
-    """The word's upper half scaled to 0 .. bound - 1; `is_biased` tells the words to throw away."""
-    return <uint32_t>(((word >> 32) * bound) >> 32)
-
-
-cdef inline bint is_biased(uint64_t word, uint32_t bound, uint32_t threshold) noexcept nogil:
-    """Whether `scale_word` of this word would favour some values, with threshold = 2**32 mod bound (Lemire 2019)."""
-    return <uint32_t>((word >> 32) * bound) < threshold
-
-
-cdef inline uint32_t bias_threshold(uint32_t bound) noexcept nogil:
-    """2**32 mod bound."""
-    return (0 - bound) % bound
+cdef inline uint32_t scale_bits(uint64_t bits, uint32_t bound) noexcept nogil:
+    """32 random bits scaled to 0 .. bound - 1; no value's chance is off by more than bound / 2**32 of it."""
+    return <uint32_t>((bits * bound) >> 32)
 
 
 cdef inline uint32_t draw_below(uint64_t* state, uint32_t bound) noexcept nogil:
-    """Uniform integer in 0 .. bound - 1, bound >= 1, exactly."""
+    """Uniform integer in 0 .. bound - 1, bound >= 1, exactly: words that would favour some are drawn again.
+
+    These are words whose product with the bound has a lower half below 2**32 mod bound (Lemire 2019).
+    """
     cdef uint64_t word = draw_word(state)
-    if <uint32_t>((word >> 32) * bound) < bound:  # the division in the threshold is rarely needed
-        while is_biased(word, bound, bias_threshold(bound)):
+    if <uint32_t>((word >> 32) * bound) < bound:  # the division is rarely needed
+        while <uint32_t>((word >> 32) * bound) < (0 - bound) % bound:
             word = draw_word(state)
-    return scale_word(word, bound)
+    return scale_bits(word >> 32, bound)
 
 
 cdef inline uint64_t draw_below_large(uint64_t* state, uint64_t bound) noexcept nogil:

@@ -10,22 +10,3 @@ cdef inline bint contains(const int32_t* ascending, Py_ssize_t size, int32_t val
         ascending += half if ascending[half] <= value else 0
         size -= half
     return ascending[0] == value
-
-
-cdef enum:
-    PADDING = 16  # values that must be readable after the last list for `contains_padded`
-
-
-cdef inline bint contains_padded(const int32_t* ascending, Py_ssize_t size, int32_t value) noexcept nogil:
-    """The same for lists that are mostly short and lie in an array with PADDING more values at its end.
-
-    Up to PADDING values are compared at once, those past the list masked out: no branch to mispredict.
-    """
-    cdef Py_ssize_t k
-    cdef int32_t n = <int32_t>size
-    cdef int32_t found = 0
-    if size > PADDING:
-        return contains(ascending, size, value)
-    for k in range(PADDING):
-        found |= (ascending[k] == value) & (<int32_t>k < n)
-    return found

@@ -1,7 +1,7 @@
-"""Threads that take tasks from one list, and wait for each other without holding on to the CPU.
+"""Threads that share tasks, and wait for each other without holding on to the CPU.
 
 A parallel loop of OpenMP ends in a barrier at which threads spin for milliseconds; where other programs want the CPU,
-a thread that has lost it makes all the others spin, stage after stage. Here threads take tickets in order, wait only
+a thread that has lost it makes all the others spin, stage after stage. Here threads take what can be done, wait only
 for what their task needs, and give the CPU away while they wait.
 """
 from libc.stdint cimport int64_t
@@ -14,6 +14,8 @@ cdef extern from *:
       __declspec(dllimport) int __stdcall SwitchToThread(void);
       #define FASTBPR_TAKE(counter) _InterlockedExchangeAdd64((volatile long long *)(counter), 1)
       #define FASTBPR_LOAD(counter) _InterlockedOr64((volatile long long *)(counter), 0)
+      #define FASTBPR_CLAIM(counter, value) \
+        (_InterlockedCompareExchange64((volatile long long *)(counter), (value) + 1, (value)) == (value))
       #define FASTBPR_STORE(counter, value) ((void)_InterlockedExchange64((volatile long long *)(counter), (value)))
       #define FASTBPR_SPIN() ((void)0)
       #define FASTBPR_YIELD() ((void)SwitchToThread())
@@ -21,6 +23,7 @@ cdef extern from *:
       #include <sched.h>
       #define FASTBPR_TAKE(counter) __atomic_fetch_add((counter), 1, __ATOMIC_ACQ_REL)
       #define FASTBPR_LOAD(counter) __atomic_load_n((counter), __ATOMIC_ACQUIRE)
+      #define FASTBPR_CLAIM(counter, value) __sync_bool_compare_and_swap((counter), (value), (value) + 1)
       #define FASTBPR_STORE(counter, value) __atomic_store_n((counter), (value), __ATOMIC_RELEASE)
       #if defined(__x86_64__) || defined(__i386__)
         #define FASTBPR_SPIN() __builtin_ia32_pause()
@@ -31,6 +34,7 @@ cdef extern from *:
     #endif
     """
     int64_t take_ticket "FASTBPR_TAKE"(int64_t* counter) noexcept nogil  # returns the count before, adds one
+    bint claim "FASTBPR_CLAIM"(int64_t* counter, int64_t value) noexcept nogil  # add one if it has this value
     int64_t read_counter "FASTBPR_LOAD"(const int64_t* counter) noexcept nogil
     void set_counter "FASTBPR_STORE"(int64_t* counter, int64_t value) noexcept nogil
     void spin "FASTBPR_SPIN"() noexcept nogil
@@ -40,12 +44,17 @@ cdef enum:
     SPINS = 100  # before a waiting thread gives the CPU away; about a microsecond
 
 
+cdef inline int wait_a_little(int spins) noexcept nogil:
+    """Spin once, or give the CPU away after many spins in a row; return the number of spins."""
+    if spins < SPINS:
+        spin()
+    else:
+        give_way()
+    return min(spins + 1, <int>SPINS)
+
+
 cdef inline void wait_for(const int64_t* counter, int64_t value) noexcept nogil:
     """Return when the counter has reached a value; what its setter wrote before is visible then."""
     cdef int spins = 0
     while read_counter(counter) < value:
-        if spins < SPINS:
-            spins += 1
-            spin()
-        else:
-            give_way()
+        spins = wait_a_little(spins)

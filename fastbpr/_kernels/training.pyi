@@ -15,6 +15,8 @@ class _Step(Protocol):
     @property
     def reg_bias(self) -> float: ...
 
+GROUP_SIZE: int
+
 def train_stages(
     user_table: NDArray[np.float32],
     item_table: NDArray[np.float32],
@@ -26,15 +28,15 @@ def train_stages(
     last_stage: int,
     bucket_starts: NDArray[np.int64],
     bucket_users: NDArray[np.int32],
-    bucket_items: NDArray[np.int32],
+    bucket_places: NDArray[np.int32],
     bucket_weights: NDArray[np.float32],
     block_starts: NDArray[np.int64],
     block_items: NDArray[np.int32],
+    stamps: NDArray[np.uint32],
     progress: NDArray[np.int64],
     losses: NDArray[np.float64],
     n_correct: NDArray[np.int64],
     n_updates: NDArray[np.int64],
-    num_threads: int,
 ) -> None: ...
 def n_chunks_of(n_interactions: int) -> int: ...
 def train_chunks(
@@ -50,7 +52,6 @@ def train_chunks(
     indices: NDArray[np.int32],
     rows: NDArray[np.int32],
     weights: NDArray[np.float32],
-    catalogue: NDArray[np.int32],
     losses: NDArray[np.float64],
     n_correct: NDArray[np.int64],
     n_updates: NDArray[np.int64],
@@ -66,7 +67,7 @@ def apply_triplets(
 ) -> tuple[float, int, int]: ...
 def draw_negatives(
     seed: int,
-    candidates: NDArray[np.int32],
+    n_items: int,
     positives: NDArray[np.int32],
     negatives: NDArray[np.int32],
 ) -> None: ...
