@@ -6,7 +6,7 @@ compared as float32. Ranks start at 1. Ties never count in the model's favour.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,71 +16,130 @@ from fastbpr import _retrieval, _validation
 from fastbpr._factor_model import FactorModel
 from fastbpr._kernels import scoring
 
-Scorer = Callable[[np.ndarray], np.ndarray]  # ids of queries -> float32 scores (n_queries, n_items) to be written to
-
 BLOCK_SIZE = 2**24  # scores in memory at once: 64 MB
+LONGEST_LIST = 128  # of the best items; longer ones take as long as ranking everything
 LOWEST = np.finfo(np.float32).min
 
 
 # ---- scores -----------------------------------------------------------------------------------------------------
 
 
-def user_scorer(model: Any, shape: tuple[int, int], num_threads: int) -> Scorer:
-    """Return what scores all items for users: the model's own `score` if it has one, else its factors."""
-    has_factors = all(hasattr(model, name) for name in ("user_factors", "item_factors", "item_biases"))
-    own_score = getattr(getattr(model, "score", None), "__func__", None) is not FactorModel.score
-    if not has_factors or (own_score and callable(getattr(model, "score", None))):
-        return method_scorer(model, "score", shape)
-    users, items, biases = _validation.check_factors(model, shape)
+class MethodScores:
+    """Scores that a method of the model gives."""
 
-    def score(ids: np.ndarray) -> np.ndarray:
-        return _retrieval.score_block(users[ids], items, offset=biases, num_threads=num_threads)
+    def __init__(self, model: Any, method: str, shape: tuple[int, int], num_threads: int) -> None:
+        self.ask = _validation.check_method(model, method)
+        self.name = f"model.{method}"
+        self.n_items = shape[1]
+        self.num_threads = num_threads
 
-    return score
-
-
-def item_scorer(model: Any, shape: tuple[int, int], num_threads: int) -> Scorer:
-    """Return what compares items with all items: the model's own `similarity` if it has one, else its factors."""
-    if not hasattr(model, "item_factors") or callable(getattr(model, "similarity", None)):
-        return method_scorer(model, "similarity", shape)
-    items = _validation.check_item_factors(model, shape)
-    scale = _retrieval.inverse_norms(items)
-
-    def cosine(ids: np.ndarray) -> np.ndarray:
-        return _retrieval.score_block(items[ids] * scale[ids, None], items, scale=scale, num_threads=num_threads)
-
-    return cosine
-
-
-def method_scorer(model: Any, method: str, shape: tuple[int, int]) -> Scorer:
-    """Return what asks a method of the model and checks its answer."""
-    ask = _validation.check_method(model, method)
-
-    def score(ids: np.ndarray) -> np.ndarray:
-        answer = _validation.check_scores(f"model.{method}", ask(ids), (len(ids), shape[1]))
+    def block(self, ids: np.ndarray) -> np.ndarray:
+        """Return the scores of all items for some queries, to be written to; the answer is checked."""
+        answer = _validation.check_scores(self.name, self.ask(ids), (len(ids), self.n_items))
         scores = np.empty(answer.shape, dtype=np.float32)  # the answer may be the model's own array
         with np.errstate(over="ignore"):
             np.maximum(answer, LOWEST, out=scores)  # -inf is for what is no candidate
         return scores
 
-    return score
+    def count_ahead(
+        self,
+        ids: np.ndarray,
+        excluded: scipy.sparse.csr_array,
+        targets: scipy.sparse.csr_array,
+        *,
+        targets_compete: bool,
+        longest: int | None = None,  # makes no difference: every rank costs the same
+    ) -> np.ndarray:
+        """Count as `count_ahead` does; row k of both matrices belongs to query ids[k]."""
+        parts = [
+            count_ahead(self.block(ids[part]), excluded[part], targets[part], targets_compete, self.num_threads)
+            for part in blocks(len(ids), self.n_items)
+        ]
+        return np.concatenate(parts)
+
+
+class VectorScores(NamedTuple):
+    """Scores that are products of vectors, as `scoring.pyx` defines them."""
+
+    queries: np.ndarray
+    items: _retrieval.Items
+    num_threads: int
+
+    def block(self, ids: np.ndarray) -> np.ndarray:
+        """Return the scores of all items for some queries, to be written to."""
+        table, scale, offset, _ = self.items
+        return _retrieval.score_block(
+            self.queries[ids], table, scale=scale, offset=offset, num_threads=self.num_threads
+        )
+
+    def count_ahead(
+        self,
+        ids: np.ndarray,
+        excluded: scipy.sparse.csr_array,
+        targets: scipy.sparse.csr_array,
+        *,
+        targets_compete: bool,
+        longest: int | None = None,
+    ) -> np.ndarray:
+        """Count as `count_ahead` does; with `longest`, ranks beyond it are only known to be beyond it."""
+        queries, n_items = self.queries[ids], len(self.items.table)
+        n_ahead = np.full(targets.nnz, n_items)
+        undecided = np.arange(len(ids))
+        if longest is not None and longest < min(LONGEST_LIST, n_items) and len(ids) >= _retrieval.MANY:
+            left_out, wanted = index_arrays(excluded), index_arrays(targets)
+            floors = _retrieval.floors_of(queries, self.items, longest + 1, left_out, self.num_threads)
+            scores = _retrieval.score_pairs(queries, self.items, wanted, self.num_threads)
+            # The others' targets have longest + 1 candidates ahead of them.
+            reached = np.add.reduceat(scores >= np.repeat(floors, np.diff(targets.indptr)), targets.indptr[:-1]) > 0
+            some = np.flatnonzero(reached)
+            lists = _retrieval.search(
+                queries[some], self.items, longest + 1, index_arrays(excluded[some]), floors[some], self.num_threads
+            )
+            found, counts, unclear = ahead_in_lists(*lists, targets[some], targets_compete)
+            n_ahead[entries_of(targets, some)[found]] = counts
+            undecided = some[unclear]
+        if len(undecided):
+            rows = targets[undecided]
+            n_ahead[entries_of(targets, undecided)] = _retrieval.count_ahead(
+                queries[undecided], self.items, index_arrays(excluded[undecided]), index_arrays(rows),
+                targets_compete=targets_compete, num_threads=self.num_threads,
+            )  # fmt: skip
+        return n_ahead
+
+
+def user_scores(model: Any, shape: tuple[int, int], num_threads: int) -> MethodScores | VectorScores:
+    """Return what scores items for users: the model's own `score` if it has one, else its factors."""
+    has_factors = all(hasattr(model, name) for name in ("user_factors", "item_factors", "item_biases"))
+    own_score = getattr(getattr(model, "score", None), "__func__", None) is not FactorModel.score
+    if not has_factors or (own_score and callable(getattr(model, "score", None))):
+        return MethodScores(model, "score", shape, num_threads)
+    users, items, biases = _validation.check_factors(model, shape)
+    return VectorScores(users, _retrieval.Items.of(items, _retrieval.NOTHING, biases), num_threads)
+
+
+def item_scores(model: Any, shape: tuple[int, int], num_threads: int) -> MethodScores | VectorScores:
+    """Return what compares items with items: the model's own `similarity` if it has one, else its factors."""
+    if not hasattr(model, "item_factors") or callable(getattr(model, "similarity", None)):
+        return MethodScores(model, "similarity", shape, num_threads)
+    items = _validation.check_item_factors(model, shape)
+    scale = _retrieval.inverse_norms(items)
+    return VectorScores(items * scale[:, None], _retrieval.Items.of(items, scale, _retrieval.NOTHING), num_threads)
 
 
 # ---- ranks ------------------------------------------------------------------------------------------------------
 
 
-def blocks(queries: np.ndarray, n_items: int) -> Iterator[np.ndarray]:
+def blocks(n_queries: int, n_items: int) -> Iterator[slice]:
     """Divide queries into blocks whose scores fit in memory."""
     n_rows = max(1, BLOCK_SIZE // n_items)
-    for first in range(0, len(queries), n_rows):
-        yield queries[first : first + n_rows]
+    for first in range(0, n_queries, n_rows):
+        yield slice(first, first + n_rows)
 
 
 def count_ahead(
     scores: np.ndarray,
     excluded: scipy.sparse.csr_array,
     targets: scipy.sparse.csr_array,
-    *,
     targets_compete: bool,
     num_threads: int,
 ) -> np.ndarray:
@@ -88,6 +147,36 @@ def count_ahead(
     n_ahead = np.empty(targets.nnz, dtype=np.int64)
     scoring.rank_targets(scores, *index_arrays(excluded), *index_arrays(targets), targets_compete, n_ahead, num_threads)
     return n_ahead
+
+
+def ahead_in_lists(
+    ids: np.ndarray, scores: np.ndarray, targets: scipy.sparse.csr_array, targets_compete: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (the targets that are in the queries' lists of the best, as entries; n_ahead of each; undecided queries).
+
+    What is not in a list has all of it ahead. A target that scores the same as the last one listed may have more than
+    the list tells ahead of it: then its query is undecided.
+    """
+    n_queries, length = ids.shape
+    wanted = np.repeat(np.arange(n_queries), np.diff(targets.indptr)) * targets.shape[1] + targets.indices
+    listed = np.arange(n_queries)[:, None] * targets.shape[1] + np.maximum(ids, 0)
+    entry = np.minimum(np.searchsorted(wanted, listed), len(wanted) - 1)
+    is_target = (wanted[entry] == listed) & (ids >= 0)
+    last_equal = np.tile(np.arange(length), (n_queries, 1))  # the last place with the same score
+    for place in range(length - 2, -1, -1):
+        equal = scores[:, place] == scores[:, place + 1]
+        last_equal[equal, place] = last_equal[equal, place + 1]
+    n_competing = np.cumsum((ids >= 0) if targets_compete else (ids >= 0) & ~is_target, axis=1)
+    n_ahead = np.take_along_axis(n_competing, last_equal, axis=1) - targets_compete
+    ties_last = is_target & (last_equal == length - 1)
+    ties_last[:, -1] = False  # it is out of reach in any case
+    return entry[is_target], n_ahead[is_target], np.flatnonzero(ties_last.any(axis=1))
+
+
+def entries_of(csr: scipy.sparse.csr_array, rows: np.ndarray) -> np.ndarray:
+    """Return the positions of some rows' entries among all entries."""
+    starts, sizes = csr.indptr[rows], np.diff(csr.indptr)[rows]
+    return np.repeat(starts - np.cumsum(sizes) + sizes, sizes) + np.arange(sizes.sum())
 
 
 def index_arrays(csr: scipy.sparse.csr_array) -> tuple[np.ndarray, np.ndarray]:

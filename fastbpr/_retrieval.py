@@ -1,18 +1,22 @@
-"""Drives the top-K kernel: candidates, exclusions, batches."""
+"""Drives the scoring kernels: candidates, exclusions, bounds, batches."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
+import scipy.sparse
 
 from fastbpr._kernels import scoring
-from fastbpr._tables import LANES
 
-MAX_BLOCK = 256  # queries that share a pass over the items; more gain nothing, and would leave threads idle
+MANY = 64  # queries from which on bounds pay, and that share a pass over them
 
 NOTHING = np.empty(0, dtype=np.float32)
 SMALLEST_NORM = 1e-15  # its square, and products with it, are still normal numbers
+
+
+# ---- lists of the best ------------------------------------------------------------------------------------------
 
 
 def top_k(
@@ -26,23 +30,170 @@ def top_k(
     offset: np.ndarray = NOTHING,
     num_threads: int = 1,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return (ids, scores), both (n_queries, n), best first; the kernel's docstring has the rules.
+    """Return (ids, scores), both (n_queries, n), best first; the kernels' docstring has the rules.
 
-    `candidates` and each query's `excluded` are ascending ids.
+    `candidates` and each query's `excluded` are ascending ids. The result is the same, bit for bit, whichever way it is
+    found.
     """
+    items = Items.of(table, scale, offset, candidates)
+    queries = np.ascontiguousarray(queries, dtype=np.float32)
     n_queries = len(queries)
-    ids = np.empty((n_queries, n), dtype=np.int32)
-    scores = np.empty((n_queries, n), dtype=np.float32)
-    indptr, indices = joined(excluded, n_queries)
-    tile = scoring.TILE_ROWS
-    block = min(MAX_BLOCK, -(-n_queries // (tile * num_threads)) * tile)
-    scratch = np.empty((num_threads, LANES * table.shape[1]), dtype=np.float32)
-    table, offset = np.ascontiguousarray(table), np.ascontiguousarray(offset)  # views, while a fit is running
-    scoring.top_k(
-        padded(queries, tile), table, scale, offset, candidates, indptr, indices,
-        ids, scores, max(block, tile), scratch, num_threads,
-    )  # fmt: skip
-    return ids, scores
+    excluded = joined(excluded, n_queries)
+    if n_queries < MANY or len(candidates) < MANY:
+        lists = empty_lists(n_queries, n)
+        scoring.top_k_of_few(queries, *items, *excluded, *lists, num_threads)
+        return lists
+    floors = floors_of(queries, items, n, excluded, num_threads)
+    return search(queries, items, n, excluded, floors, num_threads)
+
+
+class Items(NamedTuple):
+    """What queries are compared with, as the kernels want it."""
+
+    table: np.ndarray  # (n_items, factors)
+    scale: np.ndarray  # (n_items,), or empty for 1
+    offset: np.ndarray  # (n_items,), or empty for 0
+    candidates: np.ndarray  # (n_candidates,)
+
+    @classmethod
+    def of(
+        cls, table: np.ndarray, scale: np.ndarray, offset: np.ndarray, candidates: np.ndarray | None = None
+    ) -> Items:
+        """Take any arrays; views, while a fit is running. Without candidates all rows are."""
+        table, scale, offset = (np.ascontiguousarray(array, dtype=np.float32) for array in (table, scale, offset))
+        return cls(table, scale, offset, everything(table) if candidates is None else np.ascontiguousarray(candidates))
+
+    def of_candidates(self, step: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the rows, scales (n, 1) and offsets of every `step`-th candidate."""
+        some = self.candidates[::step]
+        rows = self.table if len(some) == len(self.table) else self.table[some]
+        scale = self.scale[some, None] if len(self.scale) else np.ones((len(some), 1), dtype=np.float32)
+        offset = self.offset[some] if len(self.offset) else np.zeros(len(some), dtype=np.float32)
+        return rows, scale, offset
+
+    def sample(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+        """Return `of_candidates` for a sample, and of how many candidates it has one."""
+        step = -(-len(self.candidates) // SAMPLE)
+        return *self.of_candidates(step), step
+
+
+# ---- bounds, and what to try first ------------------------------------------------------------------------------
+
+SAMPLE = 2048  # candidates that stand for all where bounds are chosen
+COST_OF_SCORE = 40.0  # of scoring a candidate, per factor, in multiples of what a place of its bound costs
+
+
+def floors_of(
+    queries: np.ndarray, items: Items, n: int, excluded: tuple[np.ndarray, np.ndarray], num_threads: int
+) -> np.ndarray:
+    """Return for every query a score that its n-th best candidate reaches: of what is best for similar queries."""
+    floors = np.full(len(queries), -np.inf, dtype=np.float32)
+    n_pilots = 4 * (n + 10)
+    if n_pilots * MANY > len(items.candidates):  # scoring them would cost more than it saves
+        return floors
+    centres, centre_of = clustered(queries, -(-len(queries) // MANY), num_threads)
+    nowhere = np.full(len(centres), -np.inf, dtype=np.float32)
+    nothing = joined(None, len(centres))
+    pilots, _ = search(centres, items, n_pilots, nothing, nowhere, num_threads, head=queries.shape[1])
+    pilots.sort(axis=1)
+    scoring.least_scores(
+        pilots, centre_of, queries, *items[:3], *excluded, *empty_lists(len(queries), n), floors, num_threads
+    )
+    return floors
+
+
+def search(
+    queries: np.ndarray,
+    items: Items,
+    n: int,
+    excluded: tuple[np.ndarray, np.ndarray],
+    floors: np.ndarray,
+    num_threads: int,
+    head: int | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return lists (ids, scores) of what reaches the floor; most is ruled out by an upper bound of its score."""
+    rows, scale, *_ = items.sample()
+    axes = principal_axes(rows * scale)
+    bounds = upper_bounds(queries, items, axes, head or cheapest_head(queries, items, axes, n), num_threads)
+    lists = empty_lists(len(queries), n)
+    waiting = np.empty((len(queries), 9), dtype=np.int32)
+    scoring.top_k_of_many(*bounds, floors, queries, *items, *excluded, *lists, waiting, MANY, num_threads)
+    return lists
+
+
+def clustered(queries: np.ndarray, n_clusters: int, num_threads: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return (centres of clusters, the cluster of each query): the nearest, by cosine, of a sample of queries."""
+    some = queries[:: -(-len(queries) // n_clusters)]
+    scale = inverse_norms(some)
+    nearest = [
+        score_block(queries[first : first + SAMPLE], some, scale=scale, num_threads=num_threads).argmax(axis=1)
+        for first in range(0, len(queries), SAMPLE)
+    ]
+    _, cluster = np.unique(np.concatenate(nearest), return_inverse=True)
+    membership = scipy.sparse.csr_array((np.ones(len(queries), np.float32), (cluster, np.arange(len(queries)))))
+    return (membership @ queries) / np.bincount(cluster)[:, None].astype(np.float32), cluster.astype(np.int32)
+
+
+def principal_axes(rows: np.ndarray) -> np.ndarray:
+    """Return the axes along which rows are longest, the longest first: the rows of an orthogonal matrix."""
+    gram = np.einsum("if,ig->fg", rows, rows, dtype=np.float64)
+    return np.ascontiguousarray(np.linalg.eigh(gram)[1].T[::-1], dtype=np.float32)
+
+
+def cheapest_head(queries: np.ndarray, items: Items, axes: np.ndarray, n: int) -> int:
+    """Return the length of the head that makes search for the n best cheapest, by looking at samples.
+
+    Candidates whose bound is above the score of the n-th best must be scored.
+    """
+    rows, scale, offset, step = items.sample()
+    some = score_block(queries[:: -(-len(queries) // MANY)], axes)
+    rows = score_block(rows, axes) * scale
+    nth = max(1, round(n / step))
+    least = np.partition(score_block(some, rows, offset=offset), -nth, axis=1)[:, -nth, None]
+    costs = {}
+    for head in [*range(8, axes.shape[1], 8), axes.shape[1]]:
+        bounds = score_block(some[:, :head], rows[:, :head], offset=offset)
+        bounds += np.outer(*(np.linalg.norm(part[:, head:], axis=1) for part in (some, rows)))
+        costs[head] = head + 2 + COST_OF_SCORE * axes.shape[1] * (bounds >= least).mean()
+    return min(costs, key=costs.__getitem__)
+
+
+def upper_bounds(
+    queries: np.ndarray, items: Items, axes: np.ndarray, head: int, num_threads: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (tiles, panels, slack): products that are no less than the scores, less the slack for rounding.
+
+    Vectors are rotated to the axes; the first coordinates are their head, the others the rest. By Cauchy and Schwarz,
+    p . q <= head(p) . head(q) + |rest(p)| |rest(q)|. The offset is one more product.
+    """
+    rows, scale, offset = items.of_candidates()
+    bound_queries, lengths = beheaded(queries, axes[:head], num_threads)
+    bound_items, item_lengths = beheaded(rows, axes[:head], num_threads)
+    bound_items *= scale
+    bound_queries[:, -1], bound_items[:, -1] = 1, offset
+    # A sum of m products is off by at most m + 1 roundings of the product of the vectors' lengths; a head, whose
+    # coordinates are such sums, by the square root of its length times as much.
+    roundings = (axes.shape[1] + 8) * (2 + 2 * head**0.5) * np.finfo(np.float32).eps
+    slack = roundings * (lengths * (item_lengths * scale[:, 0]).max() + np.abs(offset).max()) + SMALLEST_NORM
+    tiles, panels = (
+        packed(some, lanes, num_threads)
+        for some, lanes in ((bound_queries, scoring.TILE_ROWS), (bound_items, scoring.PANEL_ROWS))
+    )
+    return tiles, panels, slack.astype(np.float32)
+
+
+def beheaded(rows: np.ndarray, axes: np.ndarray, num_threads: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return (the rotated rows' heads, the length of their rests and one free place; the lengths of the rows)."""
+    head = len(axes)
+    result = np.empty((len(rows), head + 2), dtype=np.float32)
+    result[:, :head] = score_block(rows, axes, num_threads=num_threads)
+    squares, head_squares = (np.einsum("if,if->i", part, part, dtype=np.float64) for part in (rows, result[:, :head]))
+    result[:, head] = np.sqrt(np.maximum(squares - head_squares, 0))
+    result[:, -1] = 0
+    return result, np.sqrt(squares)
+
+
+# ---- all scores, and ranks --------------------------------------------------------------------------------------
 
 
 def score_block(
@@ -54,22 +205,61 @@ def score_block(
     num_threads: int = 1,
 ) -> np.ndarray:
     """Return the scores of all rows of `table` for every query, shape (n_queries, len(table))."""
+    items = Items.of(table, scale, offset)
     scores = np.empty((len(queries), len(table)), dtype=np.float32)
-    scratch = np.empty((num_threads, LANES * table.shape[1]), dtype=np.float32)
-    candidates = np.arange(len(table), dtype=np.int32)
-    table, offset = np.ascontiguousarray(table), np.ascontiguousarray(offset)
-    scoring.score_block(
-        padded(queries, scoring.TILE_ROWS), table, scale, offset, candidates, scores, scratch, num_threads,
-    )  # fmt: skip
+    scratch = np.empty((num_threads, scoring.PANEL_ROWS * table.shape[1]), dtype=np.float32)
+    scoring.score_block(packed(queries, scoring.TILE_ROWS, num_threads), *items, scores, scratch, num_threads)
     return scores
 
 
-def padded(queries: np.ndarray, multiple: int) -> np.ndarray:
-    """Return the queries with zero rows added up to a multiple of `multiple`."""
-    n_rows = -(-len(queries) // multiple) * multiple
-    result = np.zeros((n_rows, queries.shape[1]), dtype=np.float32)
-    result[: len(queries)] = queries
-    return result
+def score_pairs(
+    queries: np.ndarray, items: Items, pairs: tuple[np.ndarray, np.ndarray], num_threads: int
+) -> np.ndarray:
+    """Return the scores of some items for each query; pairs are (indptr, indices)."""
+    scores = np.empty(len(pairs[1]), dtype=np.float32)
+    scoring.score_pairs(np.ascontiguousarray(queries), *items[:3], *pairs, scores, num_threads)
+    return scores
+
+
+def count_ahead(
+    queries: np.ndarray,
+    items: Items,
+    excluded: tuple[np.ndarray, np.ndarray],
+    targets: tuple[np.ndarray, np.ndarray],
+    *,
+    targets_compete: bool,
+    num_threads: int = 1,
+) -> np.ndarray:
+    """Return for each target how many candidates score at least as high; (indptr, indices) are by query."""
+    n_ahead = np.empty(len(targets[1]), dtype=np.int64)
+    scratch = np.empty((num_threads, scoring.TILE_ROWS * len(items.table)), dtype=np.float32)
+    scoring.rank_by_factors(
+        packed(queries, scoring.TILE_ROWS, num_threads), packed(items.table, scoring.PANEL_ROWS, num_threads), *items,
+        *excluded, *targets, targets_compete, n_ahead, scratch, num_threads,
+    )  # fmt: skip
+    return n_ahead
+
+
+# ---- arrays for the kernels -------------------------------------------------------------------------------------
+
+
+def empty_lists(n_queries: int, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return (ids, scores) to be filled in."""
+    return np.empty((n_queries, n), dtype=np.int32), np.empty((n_queries, n), dtype=np.float32)
+
+
+def everything(table: np.ndarray) -> np.ndarray:
+    """Return all row numbers of a table."""
+    return np.arange(len(table), dtype=np.int32)
+
+
+def packed(rows: np.ndarray, lanes: int, num_threads: int) -> np.ndarray:
+    """Return rows in groups of `lanes` that are stored factor by factor: (n_groups, factors, lanes)."""
+    rows = np.ascontiguousarray(rows, dtype=np.float32)
+    groups = np.empty((-(-len(rows) // lanes), rows.shape[1], lanes), dtype=np.float32)
+    if len(rows):
+        scoring.pack(rows, everything(rows), groups, num_threads)
+    return groups
 
 
 def joined(lists: Sequence[np.ndarray] | None, n_lists: int) -> tuple[np.ndarray, np.ndarray]:

@@ -114,21 +114,23 @@ def evaluate(
     _validation.check_evaluated(len(evaluated))
     if negatives is not None:
         negatives = _validation.check_negatives("negatives", negatives, train_items.shape, evaluated)
-    score = _ranking.user_scorer(model, train_items.shape, num_threads)
+    scores = _ranking.user_scores(model, train_items.shape, num_threads)
+    liked, wanted = train_items[evaluated], relevant[evaluated]
 
-    n_ahead, n_others = [], []
-    for block in _ranking.blocks(evaluated, n_items):
-        scores, wanted, excluded = score(block), relevant[block], train_items[block]
-        if negatives is None:
-            n_others.append(n_items - np.diff(excluded.indptr) - np.diff(wanted.indptr))
-        else:
-            n_others.append(_ranking.mask_all_but(scores, negatives[block], test_items[block], wanted))
-            excluded = scipy.sparse.csr_array(scores.shape)
-        n_ahead.append(_ranking.count_ahead(scores, excluded, wanted, targets_compete=False, num_threads=num_threads))
+    if negatives is None:
+        cutoffs = [cutoff for _, cutoff in chosen]
+        longest = None if None in cutoffs else max(cutoffs)  # ranks beyond it make no difference
+        n_ahead = scores.count_ahead(evaluated, liked, wanted, targets_compete=False, longest=longest)
+        n_others = n_items - np.diff(liked.indptr) - np.diff(wanted.indptr)
+    else:
+        counts = [
+            sampled_ahead(scores.block(evaluated[part]), negatives[evaluated[part]], test_items[evaluated[part]],
+                          wanted[part], num_threads)
+            for part in _ranking.blocks(len(evaluated), n_items)
+        ]  # fmt: skip
+        n_ahead, n_others = (np.concatenate(parts) for parts in zip(*counts, strict=True))
 
-    ranking = _ranking.Ranking.from_counts(
-        relevant[evaluated].indptr, np.concatenate(n_ahead), np.concatenate(n_others)
-    )
+    ranking = _ranking.Ranking.from_counts(wanted.indptr, n_ahead, n_others)
     suffix = "" if negatives is None else f" ({negatives.shape[1]} negatives)"
     return {label(name, cutoff) + suffix: mean(_ranking.per_query(ranking, name, cutoff)) for name, cutoff in chosen}
 
@@ -201,17 +203,30 @@ def evaluate_similar_items(
     n_items = train_items.shape[1]
     num_threads = effective_threads(num_threads)
     weights = pair_weights(train_items, new_items(test_items, train_items))
-    score = _ranking.item_scorer(model, train_items.shape, num_threads)
+    scores = _ranking.item_scores(model, train_items.shape, num_threads)
 
     itself = scipy.sparse.csr_array(scipy.sparse.identity(n_items, dtype=bool, format="csr"))
-    n_ahead = [
-        _ranking.count_ahead(score(block), itself[block], weights[block], targets_compete=True, num_threads=num_threads)
-        for block in _ranking.blocks(np.flatnonzero(np.diff(weights.indptr)), n_items)
-    ]
-    ranking = _ranking.Ranking(np.arange(weights.nnz + 1), np.concatenate(n_ahead) + 1, np.full(weights.nnz, n_items))
+    queries = np.flatnonzero(np.diff(weights.indptr))
+    cutoffs = [cutoff for _, cutoff in chosen]
+    longest = None if None in cutoffs else max(cutoffs)
+    n_ahead = scores.count_ahead(queries, itself[queries], weights[queries], targets_compete=True, longest=longest)
+    ranking = _ranking.Ranking(np.arange(weights.nnz + 1), n_ahead + 1, np.full(weights.nnz, n_items))
     return {
         label(name, cutoff): float(weights.data @ _ranking.per_query(ranking, name, cutoff)) for name, cutoff in chosen
     }
+
+
+def sampled_ahead(
+    scores: np.ndarray,
+    given: np.ndarray,
+    own: scipy.sparse.csr_array,
+    wanted: scipy.sparse.csr_array,
+    num_threads: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (n_ahead, n_others) of a block of scores where only the given items compete with the wanted ones."""
+    n_others = _ranking.mask_all_but(scores, given, own, wanted)
+    nothing = scipy.sparse.csr_array(scores.shape)
+    return _ranking.count_ahead(scores, nothing, wanted, False, num_threads), n_others
 
 
 def new_items(test: scipy.sparse.csr_array, train: scipy.sparse.csr_array) -> scipy.sparse.csr_array:

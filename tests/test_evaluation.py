@@ -368,3 +368,48 @@ def test_similar_items_need_a_user_with_items_in_both_parts():
         ValueError, match="test must have, for one of the users at least, beside a training item an item"
     ):
         evaluate_similar_items(Given(similarities=np.eye(2)), matrix([0, 0]), matrix([1, 1]))
+
+
+# ---- ranks from lists of the best -----------------------------------------------------------------------------------
+
+
+def integer_model(n_users, n_items, n_kinds, seed):
+    """Vectors of small integers, of which many are equal: scores are exact, and ties are everywhere."""
+    rng = np.random.default_rng(seed)
+    kinds = rng.integers(-9, 10, size=(n_kinds, 4)).astype(np.float32)
+    return SimpleNamespace(
+        user_factors=rng.integers(-9, 10, size=(n_users, 4)).astype(np.float32),
+        item_factors=kinds[rng.integers(n_kinds, size=n_items)],
+        item_biases=rng.integers(0, 2, size=n_items).astype(np.float32),
+    )
+
+
+@pytest.mark.parametrize("n_kinds", [2, 300, 4000])
+@pytest.mark.parametrize("K", [1, 5, 20])
+def test_metrics_of_lists_are_those_of_all_ranks(K, n_kinds):
+    n_users, n_items = 200, 4000
+    model = integer_model(n_users, n_items, n_kinds, seed=K)
+    rng = np.random.default_rng(n_kinds)
+    train = scipy.sparse.random_array((n_users, n_items), density=0.003, rng=rng, format="csr")
+    scores = model.user_factors @ model.item_factors.T + model.item_biases
+    best = np.argsort(-scores, axis=1)[:, rng.permutation(40)[:4]]  # test items that have a chance
+    test = scipy.sparse.csr_array((np.ones(best.size), (np.repeat(np.arange(n_users), 4), best.ravel())), train.shape)
+    metrics = ["hr", "recall", "precision", "ndcg", "map"]
+
+    from_lists = evaluate(model, train, test, K=K, metrics=metrics)
+    from_ranks = evaluate(model, train, test, K=K, metrics=[*metrics, "mrr"])
+    of_method = evaluate(Given(scores), train, test, K=K, metrics=metrics)
+
+    assert from_lists == {name: from_ranks[name] for name in from_lists} == of_method
+    assert from_lists[f"hr@{K}"] > 0 or n_kinds < 4000
+
+
+def test_similar_items_from_lists_are_those_of_all_ranks():
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=(60, 8)).astype(np.float32)[rng.integers(60, size=3000)]
+    train, test = (scipy.sparse.random_array((500, 3000), density=0.002, rng=rng, format="csr") for _ in "ab")
+    model = SimpleNamespace(item_factors=table)
+    from_lists = evaluate_similar_items(model, train, test, K=40, metrics=["hr", "ndcg"])
+    from_ranks = evaluate_similar_items(model, train, test, K=40, metrics=["hr", "ndcg", "mrr"])
+    assert from_lists == {name: pytest.approx(from_ranks[name]) for name in from_lists}
+    assert from_lists["hr@40"] > 0

@@ -59,6 +59,59 @@ def test_equal_scores_are_ordered_by_id():
     assert_array_equal(scores[0], [2.0] * 30 + [1.0] * 10)
 
 
+def structured_problem(kind, factors, n_queries=150, n_items=6000):
+    """What can go wrong where results are ruled out by bounds: equal scores, nothing to rotate, all of one size."""
+    rng = np.random.default_rng(factors)
+    centres = rng.normal(size=(40, factors))
+    queries = centres[rng.integers(40, size=n_queries)] + rng.normal(0, 0.5, size=(n_queries, factors))
+    table = centres[rng.integers(40, size=n_items)] + rng.normal(0, 0.5, size=(n_items, factors))
+    scale, offset = np.ones(n_items), rng.normal(size=n_items)
+    if kind == "duplicates":
+        table = table[rng.integers(50, size=n_items)]
+        offset[:] = 0.5
+    elif kind == "zeros":
+        queries[::3] = table[::2] = offset[:] = 0
+    elif kind == "all zeros":
+        queries[:] = table[:] = offset[:] = 0
+    elif kind == "large":
+        table *= 300
+        offset *= 1e4
+    elif kind == "cosine":
+        scale, offset = 1 / np.linalg.norm(table, axis=1), np.zeros(n_items)
+    elif kind == "line":
+        queries[:, 1:] = table[:, 1:] = 0
+    return (array.astype(np.float32) for array in (queries, table, scale, offset))
+
+
+@pytest.mark.parametrize("factors", [1, 8, 33, 64])
+@pytest.mark.parametrize("kind", ["plain", "duplicates", "zeros", "all zeros", "large", "cosine", "line"])
+def test_bounds_rule_out_no_result(kind, factors):
+    # Few queries are compared with everything, many by bounds: both must give the same bits.
+    queries, table, scale, offset = structured_problem(kind, factors)
+    rng = np.random.default_rng(1)
+    excluded = [np.sort(rng.choice(6000, size=rng.integers(40), replace=False)).astype(np.int32) for _ in queries]
+    everyone, some, few = everything(6000), everything(6000)[100::2], everything(500)
+    for n, candidates in [(1, everyone), (10, everyone), (7, some), (90, few)]:
+        options = {"candidates": candidates, "scale": scale, "offset": offset}
+        ids, scores = _retrieval.top_k(queries, table, n, excluded=excluded, num_threads=2, **options)
+        for first in range(0, len(queries), 50):
+            part = slice(first, first + 50)
+            few_ids, few_scores = _retrieval.top_k(queries[part], table, n, excluded=excluded[part], **options)
+            assert_array_equal(ids[part], few_ids)
+            assert_array_equal(scores[part], few_scores)
+
+
+def test_bounds_spare_most_of_the_scores():
+    # Otherwise the test above compares one way with itself.
+    queries, table, scale, offset = structured_problem("plain", 64, n_queries=5000, n_items=6000)
+    items = _retrieval.Items.of(table, scale, offset)
+    excluded = _retrieval.joined(None, len(queries))
+    floors = _retrieval.floors_of(queries, items, 10, excluded, 2)
+    exact = np.sort(_retrieval.score_block(queries, table, scale=scale, offset=offset), axis=1)
+    assert (floors <= exact[:, -10]).all()
+    assert np.mean(exact >= floors[:, None]) < 0.02
+
+
 def test_a_query_gets_the_same_bits_alone_and_in_a_batch():
     queries, table, scale, offset = random_problem(n_queries=100, n_items=1000, factors=50)
     ids, scores = _retrieval.top_k(

@@ -11,16 +11,6 @@ from fastbpr._kernels.pointwise cimport (
     LANES, NEAR, Row, Step, loss_of, preference, pull_of, softplus_of, update_biases, update_rows,
 )
 
-cdef extern from *:
-    """
-    #if defined(__GNUC__)
-    #define FASTBPR_PREFETCH(address) __builtin_prefetch((address), 1, 3)
-    #else
-    #define FASTBPR_PREFETCH(address) ((void)(address))
-    #endif
-    """
-    void prefetch "FASTBPR_PREFETCH"(const void* address) noexcept nogil
-
 cdef enum:
     WINDOW = 128  # triplets that are drawn before their updates
     GROUP = 32    # triplets whose pulls are computed together; divides WINDOW
@@ -66,13 +56,6 @@ cdef inline Model model_of(float[:, ::1] user_table, float[:, ::1] item_table, b
     model.step.keep_negative = 1 - step.learning_rate * step.reg_negative
     model.step.keep_bias = 1 - step.learning_rate * step.reg_bias
     return model
-
-
-cdef inline void prefetch_row(const float* row, Py_ssize_t stride) noexcept nogil:
-    """Start fetching all cache lines of a row."""
-    cdef Py_ssize_t f
-    for f in range(0, stride, 16):  # LANES
-        prefetch(row + f)
 
 
 cdef inline void train_batch(const Model* model, Batch* batch, Sums* sums) noexcept nogil:
