@@ -10,7 +10,8 @@ import scipy.sparse
 
 from fastbpr._kernels import scoring
 
-MANY = 64  # queries from which on bounds pay, and that share a pass over them
+MANY = 128  # queries from which on bounds pay
+BLOCK = 64  # queries that share a pass over the bounds
 
 NOTHING = np.empty(0, dtype=np.float32)
 SMALLEST_NORM = 1e-15  # its square, and products with it, are still normal numbers
@@ -89,12 +90,12 @@ def floors_of(
     """Return for every query a score that its n-th best candidate reaches: of what is best for similar queries."""
     floors = np.full(len(queries), -np.inf, dtype=np.float32)
     n_pilots = 4 * (n + 10)
-    if n_pilots * MANY > len(items.candidates):  # scoring them would cost more than it saves
+    if n_pilots * BLOCK > len(items.candidates):  # scoring them would cost more than it saves
         return floors
-    centres, centre_of = clustered(queries, -(-len(queries) // MANY), num_threads)
+    centres, centre_of = clustered(queries, -(-len(queries) // BLOCK), num_threads)
     nowhere = np.full(len(centres), -np.inf, dtype=np.float32)
     nothing = joined(None, len(centres))
-    pilots, _ = search(centres, items, n_pilots, nothing, nowhere, num_threads, head=queries.shape[1])
+    pilots, _ = search(centres, items, n_pilots, nothing, nowhere, num_threads, axes=np.eye(queries.shape[1]))
     pilots.sort(axis=1)
     scoring.least_scores(
         pilots, centre_of, queries, *items[:3], *excluded, *empty_lists(len(queries), n), floors, num_threads
@@ -109,15 +110,15 @@ def search(
     excluded: tuple[np.ndarray, np.ndarray],
     floors: np.ndarray,
     num_threads: int,
-    head: int | None = None,
+    axes: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return lists (ids, scores) of what reaches the floor; most is ruled out by an upper bound of its score."""
-    rows, scale, *_ = items.sample()
-    axes = principal_axes(rows * scale)
-    bounds = upper_bounds(queries, items, axes, head or cheapest_head(queries, items, axes, n), num_threads)
+    if axes is None:
+        axes = cheapest_axes(queries, items, n)
+    bounds = upper_bounds(queries, items, axes, num_threads)
     lists = empty_lists(len(queries), n)
     waiting = np.empty((len(queries), 9), dtype=np.int32)
-    scoring.top_k_of_many(*bounds, floors, queries, *items, *excluded, *lists, waiting, MANY, num_threads)
+    scoring.top_k_of_many(*bounds, floors, queries, *items, *excluded, *lists, waiting, BLOCK, num_threads)
     return lists
 
 
@@ -134,46 +135,42 @@ def clustered(queries: np.ndarray, n_clusters: int, num_threads: int) -> tuple[n
     return (membership @ queries) / np.bincount(cluster)[:, None].astype(np.float32), cluster.astype(np.int32)
 
 
-def principal_axes(rows: np.ndarray) -> np.ndarray:
-    """Return the axes along which rows are longest, the longest first: the rows of an orthogonal matrix."""
-    gram = np.einsum("if,ig->fg", rows, rows, dtype=np.float64)
-    return np.ascontiguousarray(np.linalg.eigh(gram)[1].T[::-1], dtype=np.float32)
+def cheapest_axes(queries: np.ndarray, items: Items, n: int) -> np.ndarray:
+    """Return the axes along which the items are longest, as many as make search for the n best cheapest.
 
-
-def cheapest_head(queries: np.ndarray, items: Items, axes: np.ndarray, n: int) -> int:
-    """Return the length of the head that makes search for the n best cheapest, by looking at samples.
-
-    Candidates whose bound is above the score of the n-th best must be scored.
+    By looking at samples: candidates whose bound is above the score of the n-th best must be scored.
     """
     rows, scale, offset, step = items.sample()
-    some = score_block(queries[:: -(-len(queries) // MANY)], axes)
+    gram = score_block((rows * scale).T, (rows * scale).T).astype(np.float64)
+    axes = np.linalg.eigh(gram)[1].T[::-1]
+    some = score_block(queries[:: -(-len(queries) // BLOCK)], axes)
     rows = score_block(rows, axes) * scale
     nth = max(1, round(n / step))
     least = np.partition(score_block(some, rows, offset=offset), -nth, axis=1)[:, -nth, None]
     costs = {}
-    for head in [*range(8, axes.shape[1], 8), axes.shape[1]]:
+    for head in [*range(8, len(axes), 8), len(axes)]:
         bounds = score_block(some[:, :head], rows[:, :head], offset=offset)
         bounds += np.outer(*(np.linalg.norm(part[:, head:], axis=1) for part in (some, rows)))
-        costs[head] = head + 2 + COST_OF_SCORE * axes.shape[1] * (bounds >= least).mean()
-    return min(costs, key=costs.__getitem__)
+        costs[head] = head + 2 + COST_OF_SCORE * len(axes) * (bounds >= least).mean()
+    return axes[: min(costs, key=costs.__getitem__)]
 
 
 def upper_bounds(
-    queries: np.ndarray, items: Items, axes: np.ndarray, head: int, num_threads: int
+    queries: np.ndarray, items: Items, axes: np.ndarray, num_threads: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (tiles, panels, slack): products that are no less than the scores, less the slack for rounding.
 
-    Vectors are rotated to the axes; the first coordinates are their head, the others the rest. By Cauchy and Schwarz,
-    p . q <= head(p) . head(q) + |rest(p)| |rest(q)|. The offset is one more product.
+    A vector's coordinates along the axes, which are orthonormal, are its head; what else there is of it is the rest. By
+    Cauchy and Schwarz, p . q <= head(p) . head(q) + |rest(p)| |rest(q)|. The offset is one more product.
     """
     rows, scale, offset = items.of_candidates()
-    bound_queries, lengths = beheaded(queries, axes[:head], num_threads)
-    bound_items, item_lengths = beheaded(rows, axes[:head], num_threads)
+    bound_queries, lengths = beheaded(queries, axes, num_threads)
+    bound_items, item_lengths = beheaded(rows, axes, num_threads)
     bound_items *= scale
     bound_queries[:, -1], bound_items[:, -1] = 1, offset
     # A sum of m products is off by at most m + 1 roundings of the product of the vectors' lengths; a head, whose
     # coordinates are such sums, by the square root of its length times as much.
-    roundings = (axes.shape[1] + 8) * (2 + 2 * head**0.5) * np.finfo(np.float32).eps
+    roundings = (axes.shape[1] + 8) * (2 + 2 * len(axes) ** 0.5) * np.finfo(np.float32).eps
     slack = roundings * (lengths * (item_lengths * scale[:, 0]).max() + np.abs(offset).max()) + SMALLEST_NORM
     tiles, panels = (
         packed(some, lanes, num_threads)

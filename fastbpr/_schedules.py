@@ -143,18 +143,24 @@ class HogwildSchedule:
 SCHEDULES = {"blocked": BlockedSchedule, "hogwild": HogwildSchedule}
 
 BLOCK_BYTES = 384 * 1024  # of item rows per block: they stay in a core's L2 cache beside the user rows
-PARALLEL_BLOCKS = 32  # wanted for balance among threads
+PARALLEL_BLOCKS = 32  # wanted for balance among threads: 16 find work all the time
+BUCKET_UPDATES = 2**14  # of a bucket from which on more blocks, for more threads, cost a single one nothing
 MIN_BLOCK_ITEMS = 64  # so that a block offers a choice of negatives
 MIN_BUCKET_INTERACTIONS = 512  # so that a bucket is worth visiting
 
 
 def number_of_blocks(positives: Positives, item_row_bytes: int) -> int:
     """Choose the number of user blocks, and of item blocks, from the data alone."""
-    wanted = max(PARALLEL_BLOCKS, positives.n_items * item_row_bytes // BLOCK_BYTES)
+    n_interactions = len(positives.indices)
+    wanted = max(
+        PARALLEL_BLOCKS,
+        positives.n_items * item_row_bytes // BLOCK_BYTES,
+        int((n_interactions / BUCKET_UPDATES) ** 0.5),
+    )
     limits = (
         positives.n_items // MIN_BLOCK_ITEMS,
         positives.n_users,
-        int((len(positives.indices) / MIN_BUCKET_INTERACTIONS) ** 0.5),
+        int((n_interactions / MIN_BUCKET_INTERACTIONS) ** 0.5),
         2**16 - 1,
     )
     return max(1, min(wanted, *limits))

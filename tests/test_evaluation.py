@@ -387,12 +387,12 @@ def integer_model(n_users, n_items, n_kinds, seed):
 @pytest.mark.parametrize("n_kinds", [2, 300, 4000])
 @pytest.mark.parametrize("K", [1, 5, 20])
 def test_metrics_of_lists_are_those_of_all_ranks(K, n_kinds):
-    n_users, n_items = 200, 4000
+    n_users, n_items = 300, 4000
     model = integer_model(n_users, n_items, n_kinds, seed=K)
     rng = np.random.default_rng(n_kinds)
     train = scipy.sparse.random_array((n_users, n_items), density=0.003, rng=rng, format="csr")
     scores = model.user_factors @ model.item_factors.T + model.item_biases
-    best = np.argsort(-scores, axis=1)[:, rng.permutation(40)[:4]]  # test items that have a chance
+    best = np.argsort(-scores, axis=1)[:, [0, 2, 7, 25]]
     test = scipy.sparse.csr_array((np.ones(best.size), (np.repeat(np.arange(n_users), 4), best.ravel())), train.shape)
     metrics = ["hr", "recall", "precision", "ndcg", "map"]
 

@@ -59,7 +59,7 @@ def test_equal_scores_are_ordered_by_id():
     assert_array_equal(scores[0], [2.0] * 30 + [1.0] * 10)
 
 
-def structured_problem(kind, factors, n_queries=150, n_items=6000):
+def structured_problem(kind, factors, n_queries=300, n_items=6000):
     """What can go wrong where results are ruled out by bounds: equal scores, nothing to rotate, all of one size."""
     rng = np.random.default_rng(factors)
     centres = rng.normal(size=(40, factors))
@@ -94,8 +94,8 @@ def test_bounds_rule_out_no_result(kind, factors):
     for n, candidates in [(1, everyone), (10, everyone), (7, some), (90, few)]:
         options = {"candidates": candidates, "scale": scale, "offset": offset}
         ids, scores = _retrieval.top_k(queries, table, n, excluded=excluded, num_threads=2, **options)
-        for first in range(0, len(queries), 50):
-            part = slice(first, first + 50)
+        for first in range(0, len(queries), 100):
+            part = slice(first, first + 100)
             few_ids, few_scores = _retrieval.top_k(queries[part], table, n, excluded=excluded[part], **options)
             assert_array_equal(ids[part], few_ids)
             assert_array_equal(scores[part], few_scores)
@@ -113,7 +113,7 @@ def test_bounds_spare_most_of_the_scores():
 
 
 def test_a_query_gets_the_same_bits_alone_and_in_a_batch():
-    queries, table, scale, offset = random_problem(n_queries=100, n_items=1000, factors=50)
+    queries, table, scale, offset = random_problem(n_queries=300, n_items=1000, factors=50)
     ids, scores = _retrieval.top_k(
         queries, table, 20, candidates=everything(1000), scale=scale, offset=offset, num_threads=2
     )

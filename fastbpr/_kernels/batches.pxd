@@ -71,6 +71,8 @@ cdef inline void train_batch(const Model* model, Batch* batch, Sums* sums) noexc
         apply_batch(model, 128, batch)
     elif model.width == 16:
         apply_batch(model, 16, batch)
+    elif model.width == 256:
+        apply_batch(model, 256, batch)
     else:
         apply_batch(model, model.width, batch)
     add_losses(batch, sums)

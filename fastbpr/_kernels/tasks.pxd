@@ -44,17 +44,17 @@ cdef enum:
     SPINS = 100  # before a waiting thread gives the CPU away; about a microsecond
 
 
-cdef inline int wait_a_little(int spins) noexcept nogil:
-    """Spin once, or give the CPU away after many spins in a row; return the number of spins."""
-    if spins < SPINS:
+cdef inline void wait_a_little(Py_ssize_t n_waits) noexcept nogil:
+    """Spin, or give the CPU away after many waits in a row."""
+    if n_waits < SPINS:
         spin()
     else:
         give_way()
-    return min(spins + 1, <int>SPINS)
 
 
 cdef inline void wait_for(const int64_t* counter, int64_t value) noexcept nogil:
     """Return when the counter has reached a value; what its setter wrote before is visible then."""
-    cdef int spins = 0
+    cdef Py_ssize_t n_waits = 0
     while read_counter(counter) < value:
-        spins = wait_a_little(spins)
+        n_waits += 1
+        wait_a_little(n_waits)

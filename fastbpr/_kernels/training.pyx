@@ -27,12 +27,13 @@ from fastbpr._kernels.random cimport (
     BUCKET_STREAM, CHUNK_STREAM, draw_below, draw_below_large, position_at, scale_bits, stream, word_at,
 )
 from fastbpr._kernels.search cimport contains
-from fastbpr._kernels.tasks cimport claim, read_counter, set_counter, wait_a_little
+from fastbpr._kernels.tasks cimport SPINS, claim, read_counter, set_counter, take_ticket, wait_a_little
 
 cdef enum:
     MAX_REDRAWS = 16  # of a negative, before the items that are none are counted out instead
     CHUNK = 4096      # triplets per hogwild stream
     WARM_VISITS = 4   # visits per item of a block from which on its rows stay in cache by themselves
+    UPDATES = 16      # that take about as long as giving the CPU away and getting it back
     SPREAD = 79       # odd; entries k and k + 1 of a window are updated 47 triplets apart
 
 GROUP_SIZE = GROUP
@@ -230,6 +231,7 @@ def train_stages(
         Model model = model_of(user_table, item_table, item_bias, step)
         Buckets buckets
         int num_threads = <int>stamps.shape[0]
+        int64_t n_finished = 0
     buckets.n_blocks = block_starts.shape[0] - 1
     buckets.key = key
     buckets.verify = verify
@@ -244,35 +246,32 @@ def train_stages(
     buckets.n_updates = &n_updates[0, 0]
     progress[:] = first_stage
     with nogil, parallel(num_threads=num_threads):
-        train_share(&model, &buckets, last_stage, threadid(), stamps, progress)
+        train_share(&model, &buckets, last_stage, threadid(), stamps, progress, &n_finished)
 
 
 cdef void train_share(const Model* model, const Buckets* buckets, Py_ssize_t last_stage, int thread,
-                      uint32_t[:, ::1] stamps, int64_t[:, ::1] progress) noexcept nogil:
+                      uint32_t[:, ::1] stamps, int64_t[:, ::1] progress, int64_t* n_finished) noexcept nogil:
     """One thread's share. progress[b] has block b's next stage that nobody has begun, and its next that is not done.
 
     A thread has a run of user blocks to itself, so that their rows, and most item blocks, stay in its core's cache.
-    Where none of its own can go on, it takes a bucket of another thread: nobody waits for a thread that lost its CPU.
+    Where none of its own can go on for as long as a bucket takes, it takes one of another thread: that may have lost
+    its CPU.
     """
     cdef:
         Py_ssize_t n_blocks = buckets.n_blocks
         Py_ssize_t num_threads = stamps.shape[0]
         Py_ssize_t first_own = n_blocks * thread // num_threads
         Py_ssize_t n_own = n_blocks * (thread + 1) // num_threads - first_own
-        Py_ssize_t k, block, stage, n_finished = 0
-        int spins = 0
+        Py_ssize_t patience = SPINS + buckets.starts[n_blocks * (n_blocks + 1) - 1] // (n_blocks * n_blocks) // UPDATES
+        Py_ssize_t k, block, stage, n_waits = 0
         bint has_worked
         Marks marks = Marks(&stamps[thread, 0], 0)
     memset(marks.stamps, 0, stamps.shape[1] * sizeof(uint32_t))
-    while n_finished < n_blocks:
+    while read_counter(n_finished) < n_blocks:
         has_worked = False
-        n_finished = 0
-        for k in range(n_blocks):
-            if k >= n_own and has_worked:
-                break
+        for k in range(n_own if n_waits < patience else n_blocks):
             block = (first_own + k) % n_blocks
             stage = read_counter(&progress[block, 1])
-            n_finished += stage == last_stage
             if (
                 stage < last_stage
                 and read_counter(&progress[(block + 1) % n_blocks, 1]) >= stage
@@ -280,8 +279,14 @@ cdef void train_share(const Model* model, const Buckets* buckets, Py_ssize_t las
             ):
                 train_one_bucket(model, buckets, block, (block + stage) % n_blocks, &marks)
                 set_counter(&progress[block, 1], stage + 1)
+                if stage + 1 == last_stage:
+                    take_ticket(n_finished)
                 has_worked = True
-        spins = 0 if has_worked else wait_a_little(spins)
+                if k >= n_own:
+                    break  # perhaps one of its own can go on now
+        n_waits = 0 if has_worked else n_waits + 1
+        if n_waits:
+            wait_a_little(n_waits)
 
 
 cdef void train_one_bucket(const Model* model, const Buckets* buckets, Py_ssize_t user_block, Py_ssize_t item_block,
