@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse
 
-# (n_users, n_items, n_interactions): to try things out; like MovieLens-1M; like MovieLens-20M.
+# (n_users, n_items, n_interactions): to try things out; like MovieLens-1M; between; like MovieLens-20M.
 SIZES = {
     "tiny": (600, 400, 10_000),
     "small": (6_040, 3_706, 750_000),
+    "medium": (30_000, 10_000, 4_000_000),
     "large": (138_000, 27_000, 17_500_000),
 }
 

@@ -20,11 +20,9 @@ SHAPES = {"gowalla": (29_858, 40_981), "ml1m_ncf_loo": (6_040, 3_706)}
 
 
 def main():
-    folder = Path(os.environ.get("FASTBPR_DATA", Path(__file__).parents[2] / "shared" / "data"))
     print("| split | model | seconds of fit | result |\n|---|---|---:|---|")
-    for name, shape in SHAPES.items():
-        file = np.load(folder / f"{name}.npz")
-        train, test = (pairs(file, part, shape) for part in ("train", "test"))
+    for name in SHAPES:
+        train, test, file = load(name)
         for model in (BPR(random_state=0), Popularity()):
             start = time.perf_counter()
             model.fit(train, **({"show_progress": False} if isinstance(model, BPR) else {}))
@@ -34,8 +32,15 @@ def main():
             print(f"| {name} | {type(model).__name__} | {seconds:.1f} | {listing} |", flush=True)
 
 
-def pairs(file, part, shape):
-    users, items = file[f"{part}_user"], file[f"{part}_item"]
+def load(name):
+    """Return (train, test, all arrays of the file)."""
+    folder = Path(os.environ.get("FASTBPR_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    file = np.load(folder / f"{name}.npz")
+    matrices = (matrix_of(file[f"{part}_user"], file[f"{part}_item"], SHAPES[name]) for part in ("train", "test"))
+    return (*matrices, file)
+
+
+def matrix_of(users, items, shape):
     return scipy.sparse.csr_array((np.ones(len(users), dtype=np.float32), (users, items)), shape=shape)
 
 

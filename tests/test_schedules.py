@@ -152,6 +152,14 @@ def test_the_number_of_blocks_is_limited_by_small_data():
     assert _schedules.number_of_blocks(tiny, 320) == 1
 
 
+@pytest.mark.parametrize(
+    ("n_interactions", "n_blocks"), [(750_000, 32), (17_500_000, 32), (100_000_000, 78), (1_000_000_000, 247)]
+)
+def test_large_data_have_more_blocks(n_interactions, n_blocks):
+    positives = _schedules.Positives(np.empty(1_000_001), range(n_interactions), np.empty(0), n_items=20_000)
+    assert _schedules.number_of_blocks(positives, 320) == n_blocks
+
+
 def test_user_ranges_cover_all_users_and_balance_interactions():
     matrix = power_law(1000, 500, density=0.05)
     starts = _schedules.balanced_ranges(matrix.indptr, 8)
