@@ -3,10 +3,10 @@
     python benchmarks/many_cores.py --size large
 
 Threads take buckets as `train_share` in the training kernel does. A bucket takes a time for each update, which is
-measured on one core, and a time for each cache line that its core must get from another one: rows of an item block that
-another thread had last, rows of a user block that was taken from its owner. Memory bandwidth, clock rates that fall with
-the number of busy cores, and memory that belongs to another socket are left out, so the table shows what the schedule
-allows, not what a machine gives.
+measured on one core, and a time for each cache line that its core must get from another one: rows of an item block
+that another thread had last, rows of a user block that was taken from its owner. Memory bandwidth, clock rates that
+fall with the number of busy cores, and memory that belongs to another socket are left out, so the table shows what the
+schedule allows, not what a machine gives.
 """
 
 import argparse
@@ -73,7 +73,7 @@ def simulated(sizes, n_users, n_items, n_threads):
     ready = [deque() for _ in range(n_threads)]  # blocks whose next stage can begin, by owner
     for block in range(n_blocks):
         ready[owner[block]].append(block)
-    waiting = {thread: 0.0 for thread in range(n_threads)}  # since when
+    waiting = dict.fromkeys(range(n_threads), 0.0)  # since when
     patience = NS_PER_UPDATE * sizes.mean()  # before another thread's bucket is taken
     events = []  # (time, thread, block that is done then; or None, where patience ends)
     now, busy, lines = 0.0, 0.0, 0

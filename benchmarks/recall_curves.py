@@ -1,5 +1,6 @@
 """How long training takes to reach a given Recall@20, by library."""
 
+import sys
 from functools import partial
 from statistics import median
 from typing import NamedTuple
@@ -9,6 +10,7 @@ import pictures
 from answer import Answer, counted, described, markdown
 from measuring import interleaved
 from quality import load, matrix_of
+from workers import PeerDied
 
 from fastbpr.evaluation import evaluate
 
@@ -52,7 +54,11 @@ def curves_of(trainers, train, test, arguments):
     """Return {(name of trainer, rates): list of Point}, from fits from scratch with more and more epochs."""
 
     def run(trainer, data, rates, epochs):
-        fit = trainer.fit(data, arguments.factors, epochs, arguments.threads, rates)
+        try:
+            fit = trainer.fit(data, arguments.factors, epochs, arguments.threads, rates)
+        except PeerDied as error:
+            print(f"{trainer.name}, {epochs} epochs: {error}", file=sys.stderr)
+            return float("nan"), 0.0
         return fit.seconds, recall_at_20(fit.factors, train, test)
 
     prepared = [(trainer, trainer.prepare(train)) for trainer in trainers]

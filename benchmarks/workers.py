@@ -18,6 +18,10 @@ import scipy.sparse
 from peers import TRAINERS, Factors, Fit, Rates
 
 
+class PeerDied(RuntimeError):
+    """A library took its process with it."""
+
+
 class Remote:
     """A trainer whose library is in another environment. It keeps the matrix that was prepared last."""
 
@@ -45,9 +49,11 @@ class Remote:
             return Fit(factors=Factors(**arrays), **answer)
 
     def cpu_seconds(self):
-        return self.ask("cpu_seconds")
+        return self.ask("cpu_seconds") if self.process.poll() is None else 0.0
 
     def ask(self, method, **arguments):
+        if self.process.poll() is not None:
+            raise PeerDied(f"The process of {self.name} has ended.")
         request = {"method": method, "arrays": self.arrays, "arguments": arguments}
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
@@ -56,7 +62,7 @@ class Remote:
     def receive(self):
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(f"The process of {self.name} ended with code {self.process.wait()}.")
+            raise PeerDied(f"The process of {self.name} ended with code {self.process.wait()}.")
         answer = json.loads(line)
         if "error" in answer:
             raise RuntimeError(f"{self.name} failed in its own process:\n{answer['error']}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import numbers
 import os
 from collections.abc import Mapping
@@ -37,8 +38,9 @@ def csv_columns(path: str | os.PathLike, names: Mapping[str, str | None]) -> dic
     """Read the named columns of a CSV file; labels as text, dictionary-encoded."""
     csv = _validation.require("pyarrow.csv", extra="io", purpose="Reading CSV")
     _validation.check_file(path, not_starting_with=b"PAR1", hint="It is a Parquet file: use from_parquet.")
-    parsing = csv.ParseOptions(newlines_in_values=True)  # titles have them
     with _validation.readable(path, "CSV file in UTF-8", pyarrow.ArrowException):
+        # Titles may have line breaks; where they cannot, pyarrow reads several parts of the file at once.
+        parsing = csv.ParseOptions(newlines_in_values=has_quotes(path))
         with csv.open_csv(path, parse_options=parsing) as reader:
             _validation.check_column_names(names, reader.schema.names)
         text = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
@@ -55,6 +57,16 @@ def csv_columns(path: str | os.PathLike, names: Mapping[str, str | None]) -> dic
         )
     columns = {role: table[name] for role, name in names.items() if name is not None}
     return {role: column if role in TEXT_ROLES else parsed(column) for role, column in columns.items()}
+
+
+def has_quotes(path: str | os.PathLike) -> bool:
+    """Whether there may be quotes in a file, in which values can have line breaks."""
+    try:
+        pyarrow.Codec.detect(path)
+    except (ValueError, TypeError):  # not compressed
+        with open(path, "rb") as file:
+            return any(b'"' in piece for piece in iter(functools.partial(file.read, 2**24), b""))
+    return True
 
 
 TEXT_ROLES = ("user", "item", "context", "item_name")

@@ -282,8 +282,9 @@ class BPR(FactorModel):
                 *_, sums = schedule.run_epoch(tables, step, epoch_key(seed, number))
                 n_updates = max(sums.n_updates, 1)
                 loss, auc = sums.loss / n_updates, sums.n_correct / n_updates
-                # Every user's row moves with items' rows, so looking at the smaller table is enough until the end.
-                self._check_bounded(min(tables.users, tables.items, key=len), n_epochs=number)
+                # A fit that runs away soon orders pairs worse than guessing; all of it is looked at in the end.
+                if not loss < math.log(2):
+                    self._check_bounded(tables.users, tables.items, n_epochs=number)
                 progress.set_postfix(loss=f"{loss:.4f}", auc=f"{auc:.4f}", refresh=False)
                 progress.update()
                 seconds = time.perf_counter() - start

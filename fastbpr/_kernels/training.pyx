@@ -165,13 +165,14 @@ cdef void spread_out(Batch* batch, Py_ssize_t n) noexcept nogil:
 
     Neighbours of a run would wait for each other's update of the user's row. SPREAD * t modulo WINDOW is a permutation.
     """
-    cdef Py_ssize_t t, k
-    batch.size = 0
+    cdef Py_ssize_t t, k, size = 0
+    for k in range(n, WINDOW):
+        batch.negatives[k] = -1
     for t in range(WINDOW):
         k = (SPREAD * t) & (WINDOW - 1)
-        if k < n and batch.negatives[k] >= 0:
-            batch.order[batch.size] = <int16_t>k
-            batch.size += 1
+        batch.order[size & (WINDOW - 1)] = <int16_t>k  # overwritten by the next if this one does not count
+        size += batch.negatives[k] >= 0
+    batch.size = size
 
 
 cdef inline void prefetch_items(const Model* model, const Batch* batch) noexcept nogil:
