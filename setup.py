@@ -56,7 +56,7 @@ def openmp_flags():
 def extension(module, suffix="", flags=()):
     """One build of one kernel module."""
     compile_openmp, link_openmp = openmp_flags()
-    optimise = ["/O2"] if MSVC else ["-O3", "-fno-math-errno", "-fno-trapping-math"]
+    optimise = ["/O2"] if MSVC else ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
     return Extension(
         f"fastbpr._kernels.{module}{suffix}",
         [f"fastbpr/_kernels/{module}.pyx"],

@@ -14,8 +14,10 @@ from quality import load
 from fastbpr import BPR
 from fastbpr.evaluation import evaluate
 
-AT_20 = "evaluate all users at K = 20"
-ALL_RANKS = "the same, with metrics of all ranks"
+RECOMMEND = "recommend to all users"
+SIMILAR = "similar to all items"
+AT_20 = "evaluate at K = 20"
+ALL_RANKS = "evaluate, all ranks"
 
 
 def lists(arguments, trainers):
@@ -64,8 +66,8 @@ def our_lists(model, train, test):
         return method(ids, N=10)
 
     return {
-        "recommend to all users": partial(with_threads, model.recommend, users),
-        "similar items of all items": partial(with_threads, model.similar_items, items),
+        RECOMMEND: partial(with_threads, model.recommend, users),
+        SIMILAR: partial(with_threads, model.similar_items, items),
         AT_20: lambda num_threads: evaluate(
             model, train, test, K=20, metrics=["precision", "map", "ndcg"], num_threads=num_threads
         ),
@@ -93,8 +95,8 @@ def lists_of_implicit(model, train, test):
         return ranking_metrics_at_k(peer, train, test, K=20, show_progress=False, num_threads=num_threads)
 
     return {
-        "recommend to all users": partial(with_threads, lambda: peer.recommend(users, train[users], N=10)),
-        "similar items of all items": partial(with_threads, lambda: peer.similar_items(items, N=10)),
+        RECOMMEND: partial(with_threads, lambda: peer.recommend(users, train[users], N=10)),
+        SIMILAR: partial(with_threads, lambda: peer.similar_items(items, N=10)),
         AT_20: evaluation,
         ALL_RANKS: evaluation,  # which cuts its AUC off at K, and has no other metric of all ranks
     }
@@ -102,7 +104,7 @@ def lists_of_implicit(model, train, test):
 
 def check_same(ours, theirs):
     """Both did the work that is timed; implicit's cosines count the bias as one more factor, so those lists differ."""
-    np.testing.assert_allclose(ours["recommend to all users"][1], theirs["recommend to all users"][1], rtol=1e-3)
-    assert ours["similar items of all items"][0].shape == theirs["similar items of all items"][0].shape
+    np.testing.assert_allclose(ours[RECOMMEND][1], theirs[RECOMMEND][1], rtol=1e-3)
+    assert ours[SIMILAR][0].shape == theirs[SIMILAR][0].shape
     for task in (AT_20, ALL_RANKS):
         np.testing.assert_allclose(ours[task]["ndcg@20"], theirs[task]["ndcg"], rtol=1e-3)

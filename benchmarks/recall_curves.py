@@ -29,7 +29,8 @@ def recall(arguments, trainers):
     names, target = [trainer.name for trainer in trainers], arguments.target
     keys = sorted(curves, key=lambda key: (names.index(key[0]), *promise(curves[key], target)))
     data = described("gowalla", train, arguments.factors)
-    fits = f"medians of {counted(arguments.repetitions, 'fit')} for each number of epochs"
+    fits = "one fit" if arguments.repetitions == 1 else f"medians of {arguments.repetitions} fits"
+    fits += " for each number of epochs"
     facts = [
         f"Data: {data}; {test.nnz:,} {'validation rows' if arguments.tune else 'test rows'} held out",
         f"Threads: {arguments.threads}; {fits}",

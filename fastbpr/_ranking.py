@@ -17,7 +17,6 @@ from fastbpr._factor_model import FactorModel
 from fastbpr._kernels import scoring
 
 BLOCK_SIZE = 2**24  # scores in memory at once: 64 MB
-LONGEST_LIST = 128  # of the best items; longer ones take as long as ranking everything
 LOWEST = np.finfo(np.float32).min
 
 
@@ -82,29 +81,51 @@ class VectorScores(NamedTuple):
         longest: int | None = None,
     ) -> np.ndarray:
         """Count as `count_ahead` does; with `longest`, ranks beyond it are only known to be beyond it."""
-        queries, n_items = self.queries[ids], len(self.items.table)
-        n_ahead = np.full(targets.nnz, n_items)
-        undecided = np.arange(len(ids))
-        if longest is not None and longest < min(LONGEST_LIST, n_items) and len(ids) >= _retrieval.MANY:
-            left_out, wanted = index_arrays(excluded), index_arrays(targets)
-            floors = _retrieval.floors_of(queries, self.items, longest + 1, left_out, self.num_threads)
-            scores = _retrieval.score_pairs(queries, self.items, wanted, self.num_threads)
-            # The others' targets have longest + 1 candidates ahead of them.
-            reached = np.add.reduceat(scores >= np.repeat(floors, np.diff(targets.indptr)), targets.indptr[:-1]) > 0
-            some = np.flatnonzero(reached)
-            lists = _retrieval.search(
-                queries[some], self.items, longest + 1, index_arrays(excluded[some]), floors[some], self.num_threads
-            )
-            found, counts, unclear = ahead_in_lists(*lists, targets[some], targets_compete)
-            n_ahead[entries_of(targets, some)[found]] = counts
-            undecided = some[unclear]
-        if len(undecided):
-            rows = targets[undecided]
-            n_ahead[entries_of(targets, undecided)] = _retrieval.count_ahead(
-                queries[undecided], self.items, index_arrays(excluded[undecided]), index_arrays(rows),
-                targets_compete=targets_compete, num_threads=self.num_threads,
-            )  # fmt: skip
+        n_ahead = np.full(targets.nnz, len(self.items.table))
+        for part in _retrieval.chunks(len(ids)):
+            entries = slice(targets.indptr[part.start], targets.indptr[min(part.stop, len(ids))])
+            queries, left_out, wanted = self.queries[ids[part]], excluded[part], targets[part]
+            undecided = np.arange(len(queries))
+            if longest is not None and self.lists_pay(longest + 1, len(queries)):
+                undecided = self.count_in_lists(queries, left_out, wanted, targets_compete, longest, n_ahead[entries])
+            if len(undecided):
+                rows = wanted[undecided]
+                n_ahead[entries][entries_of(wanted, undecided)] = _retrieval.count_ahead(
+                    queries[undecided], self.items, index_arrays(left_out[undecided]), index_arrays(rows),
+                    targets_compete=targets_compete, num_threads=self.num_threads,
+                )  # fmt: skip
         return n_ahead
+
+    def lists_pay(self, n: int, n_queries: int) -> bool:
+        """Whether lists of the n best take less time than ranking everything."""
+        return n_queries >= _retrieval.MANY_QUERIES and _retrieval.floors_pay(n, len(self.items.table))
+
+    def count_in_lists(
+        self,
+        queries: np.ndarray,
+        excluded: scipy.sparse.csr_array,
+        targets: scipy.sparse.csr_array,
+        targets_compete: bool,
+        longest: int,
+        n_ahead: np.ndarray,
+    ) -> np.ndarray:
+        """Write n_ahead of the targets that are in the queries' lists of the best; return the undecided queries."""
+        axes = _retrieval.principal_axes(self.items)
+        if axes is None:
+            return np.arange(len(queries))
+        left_out, wanted, n = index_arrays(excluded), index_arrays(targets), longest + 1
+        floors = _retrieval.floors_of(queries, self.items, n, left_out, self.num_threads)
+        scores = _retrieval.score_pairs(queries, self.items, wanted, self.num_threads)
+        # The other queries' targets have n candidates ahead of them.
+        some = np.unique(query_of(targets)[scores >= floors[query_of(targets)]])
+        if not len(some):
+            return some
+        lists = _retrieval.search(
+            queries[some], self.items, n, index_arrays(excluded[some]), floors[some], axes, self.num_threads
+        )
+        found, counts, unclear = ahead_in_lists(*lists, targets[some], targets_compete)
+        n_ahead[entries_of(targets, some)[found]] = counts
+        return some[unclear]
 
 
 def user_scores(model: Any, shape: tuple[int, int], num_threads: int) -> MethodScores | VectorScores:
@@ -158,8 +179,8 @@ def ahead_in_lists(
     the list tells ahead of it: then its query is undecided.
     """
     n_queries, length = ids.shape
-    wanted = np.repeat(np.arange(n_queries), np.diff(targets.indptr)) * targets.shape[1] + targets.indices
-    listed = np.arange(n_queries)[:, None] * targets.shape[1] + np.maximum(ids, 0)
+    wanted = query_of(targets) * targets.shape[1] + targets.indices
+    listed = np.arange(n_queries, dtype=np.int64)[:, None] * targets.shape[1] + np.maximum(ids, 0)
     entry = np.minimum(np.searchsorted(wanted, listed), len(wanted) - 1)
     is_target = (wanted[entry] == listed) & (ids >= 0)
     last_equal = np.tile(np.arange(length), (n_queries, 1))  # the last place with the same score
@@ -173,9 +194,14 @@ def ahead_in_lists(
     return entry[is_target], n_ahead[is_target], np.flatnonzero(ties_last.any(axis=1))
 
 
+def query_of(csr: scipy.sparse.csr_array) -> np.ndarray:
+    """Return the row of every entry, as int64."""
+    return np.repeat(np.arange(csr.shape[0], dtype=np.int64), np.diff(csr.indptr))
+
+
 def entries_of(csr: scipy.sparse.csr_array, rows: np.ndarray) -> np.ndarray:
     """Return the positions of some rows' entries among all entries."""
-    starts, sizes = csr.indptr[rows], np.diff(csr.indptr)[rows]
+    starts, sizes = csr.indptr[rows].astype(np.int64), np.diff(csr.indptr)[rows].astype(np.int64)
     return np.repeat(starts - np.cumsum(sizes) + sizes, sizes) + np.arange(sizes.sum())
 
 

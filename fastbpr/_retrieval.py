@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,8 +10,10 @@ import scipy.sparse
 
 from fastbpr._kernels import scoring
 
-MANY = 128  # queries from which on bounds pay
+# From so many queries and candidates on, bounds pay.
+MANY_QUERIES, MANY_CANDIDATES = 128, 2048
 BLOCK = 64  # queries that share a pass over the bounds
+CHUNK = 2**15  # queries that are clustered together: time grows with the square, memory in proportion
 
 NOTHING = np.empty(0, dtype=np.float32)
 SMALLEST_NORM = 1e-15  # its square, and products with it, are still normal numbers
@@ -38,14 +40,31 @@ def top_k(
     """
     items = Items.of(table, scale, offset, candidates)
     queries = np.ascontiguousarray(queries, dtype=np.float32)
-    n_queries = len(queries)
-    excluded = joined(excluded, n_queries)
-    if n_queries < MANY or len(candidates) < MANY:
-        lists = empty_lists(n_queries, n)
-        scoring.top_k_of_few(queries, *items, *excluded, *lists, num_threads)
-        return lists
-    floors = floors_of(queries, items, n, excluded, num_threads)
-    return search(queries, items, n, excluded, floors, num_threads)
+    lists = empty_lists(len(queries), n)
+    for part in chunks(len(queries)):
+        left_out = joined(None if excluded is None else excluded[part], len(queries[part]))
+        for array, found in zip(lists, top_k_of_chunk(queries[part], items, n, left_out, num_threads), strict=True):
+            array[part] = found
+    return lists
+
+
+def top_k_of_chunk(
+    queries: np.ndarray, items: Items, n: int, excluded: tuple[np.ndarray, np.ndarray], num_threads: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """`top_k` in the way that takes less time."""
+    if len(queries) >= MANY_QUERIES and len(items.candidates) >= MANY_CANDIDATES:
+        axes = principal_axes(items)
+        if axes is not None:
+            floors = floors_of(queries, items, n, excluded, num_threads)
+            return search(queries, items, n, excluded, floors, axes, num_threads)
+    lists = empty_lists(len(queries), n)
+    scoring.top_k_of_few(queries, *items, *excluded, *lists, num_threads)
+    return lists
+
+
+def chunks(n_queries: int) -> Iterator[slice]:
+    """Divide queries into chunks."""
+    return (slice(first, first + CHUNK) for first in range(0, n_queries, CHUNK))
 
 
 class Items(NamedTuple):
@@ -89,18 +108,30 @@ def floors_of(
 ) -> np.ndarray:
     """Return for every query a score that its n-th best candidate reaches: of what is best for similar queries."""
     floors = np.full(len(queries), -np.inf, dtype=np.float32)
-    n_pilots = 4 * (n + 10)
-    if n_pilots * BLOCK > len(items.candidates):  # scoring them would cost more than it saves
+    if not floors_pay(n, len(items.candidates)):
         return floors
     centres, centre_of = clustered(queries, -(-len(queries) // BLOCK), num_threads)
     nowhere = np.full(len(centres), -np.inf, dtype=np.float32)
     nothing = joined(None, len(centres))
-    pilots, _ = search(centres, items, n_pilots, nothing, nowhere, num_threads, axes=np.eye(queries.shape[1]))
+    identity = np.eye(queries.shape[1], dtype=np.float32)
+    pilots, _ = search(centres, items, n_pilots(n), nothing, nowhere, identity, num_threads, head=len(identity))
     pilots.sort(axis=1)
-    scoring.least_scores(
-        pilots, centre_of, queries, *items[:3], *excluded, *empty_lists(len(queries), n), floors, num_threads
-    )
+    complete = pilots[:, 0] >= 0  # scores of -inf are no results, and NaN is none
+    pilots[~complete] = 0
+    lists = empty_lists(len(queries), n)
+    scoring.least_scores(pilots, centre_of, queries, *items[:3], *excluded, *lists, floors, num_threads)
+    floors[~complete[centre_of]] = -np.inf
     return floors
+
+
+def n_pilots(n: int) -> int:
+    """Return how many candidates are tried to find out what the n-th best scores at least."""
+    return 4 * (n + 10)
+
+
+def floors_pay(n: int, n_candidates: int) -> bool:
+    """Whether trying pilots costs less than it saves."""
+    return n_pilots(n) * BLOCK <= n_candidates
 
 
 def search(
@@ -109,15 +140,14 @@ def search(
     n: int,
     excluded: tuple[np.ndarray, np.ndarray],
     floors: np.ndarray,
+    axes: np.ndarray,
     num_threads: int,
-    axes: np.ndarray | None = None,
+    head: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return lists (ids, scores) of what reaches the floor; most is ruled out by an upper bound of its score."""
-    if axes is None:
-        axes = cheapest_axes(queries, items, n)
-    bounds = upper_bounds(queries, items, axes, num_threads)
+    bounds = upper_bounds(queries, items, axes, head or cheapest_head(queries, items, axes, n), num_threads)
     lists = empty_lists(len(queries), n)
-    waiting = np.empty((len(queries), 9), dtype=np.int32)
+    waiting = np.empty((len(queries), 1 + scoring.PAIRS_TOGETHER), dtype=np.int32)
     scoring.top_k_of_many(*bounds, floors, queries, *items, *excluded, *lists, waiting, BLOCK, num_threads)
     return lists
 
@@ -135,59 +165,75 @@ def clustered(queries: np.ndarray, n_clusters: int, num_threads: int) -> tuple[n
     return (membership @ queries) / np.bincount(cluster)[:, None].astype(np.float32), cluster.astype(np.int32)
 
 
-def cheapest_axes(queries: np.ndarray, items: Items, n: int) -> np.ndarray:
-    """Return the axes along which the items are longest, as many as make search for the n best cheapest.
+def principal_axes(items: Items) -> np.ndarray | None:
+    """Return the axes along which the items are longest, the longest first: the rows of an orthogonal matrix.
 
-    By looking at samples: candidates whose bound is above the score of the n-th best must be scored.
+    None where vectors are so long that there is no telling.
+    """
+    rows, scale, *_ = items.sample()
+    rows = np.ascontiguousarray((rows * scale).T)
+    with np.errstate(over="ignore", invalid="ignore"):
+        gram = score_block(rows, rows).astype(np.float64)
+    if not np.isfinite(gram).all():
+        return None
+    return np.ascontiguousarray(np.linalg.eigh(gram)[1].T[::-1], dtype=np.float32)
+
+
+def cheapest_head(queries: np.ndarray, items: Items, axes: np.ndarray, n: int) -> int:
+    """Return along how many axes bounds make search for the n best cheapest, by looking at samples.
+
+    Candidates whose bound is above the score of the n-th best must be scored.
     """
     rows, scale, offset, step = items.sample()
-    gram = score_block((rows * scale).T, (rows * scale).T).astype(np.float64)
-    axes = np.linalg.eigh(gram)[1].T[::-1]
     some = score_block(queries[:: -(-len(queries) // BLOCK)], axes)
     rows = score_block(rows, axes) * scale
-    nth = max(1, round(n / step))
+    nth = min(max(1, round(n / step)), len(rows))
     least = np.partition(score_block(some, rows, offset=offset), -nth, axis=1)[:, -nth, None]
     costs = {}
     for head in [*range(8, len(axes), 8), len(axes)]:
         bounds = score_block(some[:, :head], rows[:, :head], offset=offset)
-        bounds += np.outer(*(np.linalg.norm(part[:, head:], axis=1) for part in (some, rows)))
+        bounds += np.outer(lengths(some[:, head:]), lengths(rows[:, head:]))
         costs[head] = head + 2 + COST_OF_SCORE * len(axes) * (bounds >= least).mean()
-    return axes[: min(costs, key=costs.__getitem__)]
+    return min(costs, key=costs.__getitem__)
 
 
 def upper_bounds(
-    queries: np.ndarray, items: Items, axes: np.ndarray, num_threads: int
+    queries: np.ndarray, items: Items, axes: np.ndarray, head: int, num_threads: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (tiles, panels, slack): products that are no less than the scores, less the slack for rounding.
 
-    A vector's coordinates along the axes, which are orthonormal, are its head; what else there is of it is the rest. By
-    Cauchy and Schwarz, p . q <= head(p) . head(q) + |rest(p)| |rest(q)|. The offset is one more product.
+    A vector's coordinates along the first axes are its head, the others the rest. By Cauchy and Schwarz,
+    p . q <= head(p) . head(q) + |rest(p)| |rest(q)|. The offset is one more product. Scales must not be negative.
     """
     rows, scale, offset = items.of_candidates()
-    bound_queries, lengths = beheaded(queries, axes, num_threads)
-    bound_items, item_lengths = beheaded(rows, axes, num_threads)
-    bound_items *= scale
+    bound_queries = beheaded(queries, axes, head, num_threads)
+    bound_items = beheaded(rows, axes, head, num_threads) * scale
     bound_queries[:, -1], bound_items[:, -1] = 1, offset
-    # A sum of m products is off by at most m + 1 roundings of the product of the vectors' lengths; a head, whose
-    # coordinates are such sums, by the square root of its length times as much.
-    roundings = (axes.shape[1] + 8) * (2 + 2 * len(axes) ** 0.5) * np.finfo(np.float32).eps
-    slack = roundings * (lengths * (item_lengths * scale[:, 0]).max() + np.abs(offset).max()) + SMALLEST_NORM
-    tiles, panels = (
-        packed(some, lanes, num_threads)
-        for some, lanes in ((bound_queries, scoring.TILE_ROWS), (bound_items, scoring.PANEL_ROWS))
+    # A sum of m products is off by at most m + 1 roundings of the product of the vectors' lengths; a rotated vector,
+    # whose coordinates are such sums, by the square root of its number of places as much.
+    roundings = (len(axes) + 8) * (2 + 2 * len(axes) ** 0.5) * np.finfo(np.float32).eps
+    longest = (lengths(rows) * scale[:, 0]).max()
+    slack = roundings * (lengths(queries) * longest + np.abs(offset).max()) + SMALLEST_NORM
+    return (
+        packed(bound_queries, scoring.TILE_ROWS, num_threads),
+        packed(bound_items, scoring.PANEL_ROWS, num_threads),
+        slack.astype(np.float32),
     )
-    return tiles, panels, slack.astype(np.float32)
 
 
-def beheaded(rows: np.ndarray, axes: np.ndarray, num_threads: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return (the rotated rows' heads, the length of their rests and one free place; the lengths of the rows)."""
-    head = len(axes)
-    result = np.empty((len(rows), head + 2), dtype=np.float32)
-    result[:, :head] = score_block(rows, axes, num_threads=num_threads)
-    squares, head_squares = (np.einsum("if,if->i", part, part, dtype=np.float64) for part in (rows, result[:, :head]))
-    result[:, head] = np.sqrt(np.maximum(squares - head_squares, 0))
-    result[:, -1] = 0
-    return result, np.sqrt(squares)
+def beheaded(rows: np.ndarray, axes: np.ndarray, head: int, num_threads: int) -> np.ndarray:
+    """Return the rotated rows' heads, the lengths of their rests and one free place."""
+    result = np.zeros((len(rows), head + 2), dtype=np.float32)
+    for part in chunks(len(rows)):
+        rotated = score_block(rows[part], axes, num_threads=num_threads)
+        result[part, :head] = rotated[:, :head]
+        result[part, head] = lengths(rotated[:, head:])  # not from the rows' lengths: rounding would count as its root
+    return result
+
+
+def lengths(rows: np.ndarray) -> np.ndarray:
+    """Return the Euclidean lengths of rows, in double precision."""
+    return np.sqrt(np.einsum("if,if->i", rows, rows, dtype=np.float64))
 
 
 # ---- all scores, and ranks --------------------------------------------------------------------------------------
@@ -229,6 +275,8 @@ def count_ahead(
 ) -> np.ndarray:
     """Return for each target how many candidates score at least as high; (indptr, indices) are by query."""
     n_ahead = np.empty(len(targets[1]), dtype=np.int64)
+    n_tiles = -(-len(queries) // scoring.TILE_ROWS)
+    num_threads = min(num_threads, n_tiles)
     scratch = np.empty((num_threads, scoring.TILE_ROWS * len(items.table)), dtype=np.float32)
     scoring.rank_by_factors(
         packed(queries, scoring.TILE_ROWS, num_threads), packed(items.table, scoring.PANEL_ROWS, num_threads), *items,
@@ -260,15 +308,15 @@ def packed(rows: np.ndarray, lanes: int, num_threads: int) -> np.ndarray:
 
 
 def joined(lists: Sequence[np.ndarray] | None, n_lists: int) -> tuple[np.ndarray, np.ndarray]:
-    """Concatenate lists of ids into (indptr int64, indices int32), with one more id so that there is an address."""
+    """Concatenate lists of ids into (indptr int64, indices int32)."""
     if lists is None:
-        return np.zeros(n_lists + 1, dtype=np.int64), np.zeros(1, dtype=np.int32)
+        return np.zeros(n_lists + 1, dtype=np.int64), np.zeros(0, dtype=np.int32)
     indptr = np.zeros(n_lists + 1, dtype=np.int64)
     np.cumsum([len(ids) for ids in lists], out=indptr[1:])
-    return indptr, np.concatenate([*lists, np.zeros(1, dtype=np.int32)], dtype=np.int32)
+    return indptr, np.concatenate([*lists, np.zeros(0, dtype=np.int32)], dtype=np.int32)
 
 
 def inverse_norms(rows: np.ndarray) -> np.ndarray:
     """Return 1 / |row| for every row, 0 for rows so near zero that they have no direction in float32."""
-    norms = np.sqrt(np.einsum("if,if->i", rows, rows, dtype=np.float64))
+    norms = lengths(rows)
     return np.divide(1, norms, out=np.zeros_like(norms), where=norms > SMALLEST_NORM).astype(np.float32)

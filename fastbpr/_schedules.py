@@ -82,7 +82,7 @@ class BlockedSchedule:
         self.block_items = np.empty(positives.n_items, dtype=np.int32)
         self.user_order = np.empty(positives.n_users, dtype=np.int32)
         self.bucket_starts = np.empty((n_blocks, n_blocks + 1), dtype=np.int64)
-        self.cursors = np.empty((n_blocks, n_blocks), dtype=np.int64)
+        self.cursors = np.empty((n_blocks, n_blocks + LANES), dtype=np.int64)  # threads must not share a line
         self.bucket_users = np.empty(n_interactions, dtype=np.int32)
         self.bucket_places = np.empty(n_interactions, dtype=np.int32)
         self.bucket_weights = np.empty(len(positives.weights), dtype=np.float32)

@@ -1,5 +1,8 @@
 """The two schedules: what an epoch covers, the distribution of its triplets, and what threads may not change."""
 
+import os
+import subprocess
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -145,6 +148,35 @@ def test_blocked_results_are_the_same_bits_on_any_number_of_threads(factors, ite
     for other in results[1:]:
         for actual, expected in zip(other, results[0], strict=True):
             assert_array_equal(actual, expected)
+
+
+@pytest.mark.parametrize("num_threads", [2, 5, 64])
+def test_more_threads_than_blocks_change_nothing(num_threads):
+    matrix = power_law(300, 130, density=0.2)
+    step = _schedules.Step(0.05, 0.01, 0.01, 0.01, 0.01)
+    results = []
+    for n in (1, num_threads):
+        tables, epoch = prepared(matrix, "blocked", num_threads=n)
+        assert len(epoch.user_starts) == 3  # two blocks
+        sums = last(epoch.run_epoch(tables, step, 3))
+        results.append((*tables.unpack(), np.array(sums)))
+    for actual, expected in zip(*results, strict=True):
+        assert_array_equal(actual, expected)
+
+
+def test_a_team_that_is_smaller_than_asked_does_the_same():
+    program = (
+        "import numpy as np; from scipy.sparse import random_array; from fastbpr import BPR;"
+        "matrix = random_array((1500, 900), density=0.03, rng=np.random.default_rng(0), format='csr');"
+        "model = BPR(factors=8, iterations=2, num_threads=8, random_state=0).fit(matrix, show_progress=False);"
+        "print(model.item_factors.sum(), model.user_factors.sum())"
+    )
+    outputs = []
+    for limit in ("1", "8"):
+        environment = os.environ | {"OMP_THREAD_LIMIT": limit}
+        done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True)
+        outputs.append(done.stdout)
+    assert outputs[0] == outputs[1]
 
 
 def test_the_number_of_blocks_is_limited_by_small_data():

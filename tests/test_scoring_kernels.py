@@ -80,18 +80,27 @@ def structured_problem(kind, factors, n_queries=300, n_items=6000):
         scale, offset = 1 / np.linalg.norm(table, axis=1), np.zeros(n_items)
     elif kind == "line":
         queries[:, 1:] = table[:, 1:] = 0
+    elif kind == "short axis":  # queries are long where items are short
+        queries[:, :-1] = offset[:] = 0
+        table[:, -1] = rng.uniform(0, 3e-4, size=n_items)
+    elif kind == "banned":
+        offset[rng.random(n_items) < 0.995] = -np.inf
+    elif kind == "huge":
+        table[17] = 1e20
     return (array.astype(np.float32) for array in (queries, table, scale, offset))
 
 
-@pytest.mark.parametrize("factors", [1, 8, 33, 64])
-@pytest.mark.parametrize("kind", ["plain", "duplicates", "zeros", "all zeros", "large", "cosine", "line"])
+@pytest.mark.parametrize("factors", [1, 9, 33, 64])
+@pytest.mark.parametrize(
+    "kind", ["plain", "duplicates", "zeros", "all zeros", "large", "cosine", "line", "short axis", "banned", "huge"]
+)
 def test_bounds_rule_out_no_result(kind, factors):
     # Few queries are compared with everything, many by bounds: both must give the same bits.
     queries, table, scale, offset = structured_problem(kind, factors)
     rng = np.random.default_rng(1)
     excluded = [np.sort(rng.choice(6000, size=rng.integers(40), replace=False)).astype(np.int32) for _ in queries]
-    everyone, some, few = everything(6000), everything(6000)[100::2], everything(500)
-    for n, candidates in [(1, everyone), (10, everyone), (7, some), (90, few)]:
+    everyone, some, few = everything(6000), everything(6000)[100::2], everything(2100)
+    for n, candidates in [(1, everyone), (10, everyone), (7, some), (90, few), (2200, few)]:
         options = {"candidates": candidates, "scale": scale, "offset": offset}
         ids, scores = _retrieval.top_k(queries, table, n, excluded=excluded, num_threads=2, **options)
         for first in range(0, len(queries), 100):
@@ -101,15 +110,22 @@ def test_bounds_rule_out_no_result(kind, factors):
             assert_array_equal(scores[part], few_scores)
 
 
-def test_bounds_spare_most_of_the_scores():
+def test_bounds_and_floors_spare_most_of_the_scores():
     # Otherwise the test above compares one way with itself.
-    queries, table, scale, offset = structured_problem("plain", 64, n_queries=5000, n_items=6000)
+    queries, table, scale, offset = structured_problem("plain", 64, n_queries=3000, n_items=6000)
     items = _retrieval.Items.of(table, scale, offset)
-    excluded = _retrieval.joined(None, len(queries))
-    floors = _retrieval.floors_of(queries, items, 10, excluded, 2)
-    exact = np.sort(_retrieval.score_block(queries, table, scale=scale, offset=offset), axis=1)
-    assert (floors <= exact[:, -10]).all()
+    exact = _retrieval.score_block(queries, table, scale=scale, offset=offset)
+    tenth = np.sort(exact, axis=1)[:, -10]
+
+    floors = _retrieval.floors_of(queries, items, 10, _retrieval.joined(None, len(queries)), 2)
+    assert (floors <= tenth).all()
     assert np.mean(exact >= floors[:, None]) < 0.02
+
+    tiles, panels, slack = _retrieval.upper_bounds(queries, items, _retrieval.principal_axes(items), 32, 2)
+    rows = [packed.transpose(0, 2, 1).reshape(-1, packed.shape[1]) for packed in (tiles, panels)]
+    bounds = (rows[0] @ rows[1].T)[: len(queries), : len(table)] + slack[:, None]
+    assert (bounds >= exact).all()
+    assert np.mean(bounds >= tenth[:, None]) < 0.1
 
 
 def test_a_query_gets_the_same_bits_alone_and_in_a_batch():

@@ -84,15 +84,17 @@ cdef inline void apply_batch(const Model* model, Py_ssize_t width, Batch* batch)
         Model own = model[0]  # a copy, which no store to a row can change as far as the compiler knows
         float[GROUP] rates
         Py_ssize_t group, first, last, t, k
-        Row p, q_i, q_j
+        float* p
+        float* q_i
+        float* q_j
     for group in range((batch.size + GROUP - 1) // GROUP):
         first = group * GROUP
         last = min(first + GROUP, batch.size)
         for t in range(first, last):
             k = batch.order[t]
-            p = <Row>(own.users + batch.users[k] * width)
-            q_i = <Row>(own.items + batch.positives[k] * own.item_stride)
-            q_j = <Row>(own.items + batch.negatives[k] * own.item_stride)
+            p = own.users + batch.users[k] * width
+            q_i = own.items + batch.positives[k] * own.item_stride
+            q_j = own.items + batch.negatives[k] * own.item_stride
             batch.margins[t] = preference(p, q_i, q_j, width)
             if own.item_bias:
                 batch.margins[t] += q_i[width] - q_j[width]
@@ -100,12 +102,12 @@ cdef inline void apply_batch(const Model* model, Py_ssize_t width, Batch* batch)
             rates[t] = own.step.learning_rate * pull_of(batch.margins[first + t])
         for t in range(first, last):
             k = batch.order[t]
-            p = <Row>(own.users + batch.users[k] * width)
-            q_i = <Row>(own.items + batch.positives[k] * own.item_stride)
-            q_j = <Row>(own.items + batch.negatives[k] * own.item_stride)
+            p = own.users + batch.users[k] * width
+            q_i = own.items + batch.positives[k] * own.item_stride
+            q_j = own.items + batch.negatives[k] * own.item_stride
             if batch.weights != NULL:
                 rates[t - first] *= batch.weights[k]
-            update_rows(p, q_i, q_j, width, rates[t - first], &own.step)
+            update_rows(<Row>p, <Row>q_i, <Row>q_j, width, rates[t - first], &own.step)
             if own.item_bias:
                 update_biases(q_i + width, q_j + width, rates[t - first], &own.step)
 

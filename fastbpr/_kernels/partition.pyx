@@ -74,7 +74,7 @@ def bucket_interactions(
     const int32_t[::1] place_of_item,    # in   (n_items,)
     int32_t[::1] user_order,             # out  (n_users,)  the order of users in their blocks
     int64_t[:, ::1] bucket_starts,       # out  (n_blocks, n_blocks + 1)  offsets of the buckets of each user block
-    int64_t[:, ::1] cursors,             # scratch (n_blocks, n_blocks)
+    int64_t[:, ::1] cursors,             # scratch (n_blocks, n_blocks and a cache line)
     int64_t[:, ::1] progress,            # scratch (n_blocks, one cache line)
     int32_t[::1] bucket_users,           # out  (n_interactions,)
     int32_t[::1] bucket_places,          # out  (n_interactions,)

@@ -12,7 +12,7 @@ of any length without being allowed to reorder floating-point additions.
 
 Constants are cast to float: Cython would write 1 + x as 1.0 + x, which C computes in double.
 """
-from libc.stdint cimport int32_t, uint32_t
+from libc.stdint cimport uint32_t
 from libc.string cimport memcpy
 
 cdef extern from *:

@@ -3,6 +3,7 @@ from numpy.typing import NDArray
 
 TILE_ROWS: int
 PANEL_ROWS: int
+PAIRS_TOGETHER: int
 
 def top_k_of_few(
     queries: NDArray[np.float32],

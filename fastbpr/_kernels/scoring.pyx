@@ -21,6 +21,7 @@ from fastbpr._kernels.tiles cimport (
 
 TILE_ROWS = TILE
 PANEL_ROWS = PANEL
+PAIRS_TOGETHER = TOGETHER
 
 cdef struct Items:
     # What queries are compared with.
@@ -137,7 +138,10 @@ cdef void offer(const Items* items, const float* query, const int32_t* ids, Py_s
 
 cdef inline Ids ids_of(const int64_t[::1] indptr, const int32_t[::1] indices, Py_ssize_t query) noexcept nogil:
     """A query's part of a CSR matrix."""
-    return Ids(&indices[0] + indptr[query], indptr[query + 1] - indptr[query])
+    cdef const int32_t* first = NULL
+    if indices.shape[0]:
+        first = &indices[0]
+    return Ids(first + indptr[query], indptr[query + 1] - indptr[query])
 
 
 def top_k_of_few(
@@ -147,7 +151,7 @@ def top_k_of_few(
     const float[::1] offset,             # in   (n_items,), or empty
     const int32_t[::1] candidates,       # in   (n_candidates,)  the ids to choose from
     const int64_t[::1] excluded_indptr,  # in   (n_queries + 1,)
-    const int32_t[::1] excluded,         # in   ids that a query must not get, and one more
+    const int32_t[::1] excluded,         # in   ids that a query must not get
     int32_t[:, ::1] best_ids,            # out  (n_queries, K)  -1 where fewer than K remain
     float[:, ::1] best_scores,           # out  (n_queries, K)  -inf there
     int num_threads,
@@ -388,7 +392,7 @@ cdef void score_items(const Items* items, const float[:, :, ::1] tiles, Py_ssize
 def rank_targets(
     float[:, ::1] scores,                # in/out  (n_queries, n_items)  left with -inf where masked
     const int64_t[::1] excluded_indptr,  # in   (n_queries + 1,)
-    const int32_t[::1] excluded,         # in   ids that are no candidates, and one more
+    const int32_t[::1] excluded,         # in   ids that are no candidates
     const int64_t[::1] target_indptr,    # in   (n_queries + 1,)
     const int32_t[::1] targets,          # in   ids, none of them excluded
     bint targets_compete,                # in   whether another target ahead counts as ahead

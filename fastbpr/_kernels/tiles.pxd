@@ -44,7 +44,7 @@ cdef extern from *:
     }
 
     /* As compilers contract the products of tiles. Written out, since of a plain sum they may make products first. */
-    #if defined(__FMA__) || defined(__ARM_FEATURE_FMA) || defined(__aarch64__)
+    #if defined(__FMA__) || defined(__FP_FAST_FMAF) || defined(__ARM_FEATURE_FMA) || defined(__aarch64__)
     #include <math.h>
     #define FASTBPR_ADD(sum, a, b) fmaf((a), (b), (sum))
     #else

@@ -22,7 +22,7 @@ from libc.string cimport memset
 from fastbpr._kernels.batches cimport (
     GROUP, WINDOW, Batch, Model, Sums, model_of, train_batch,
 )
-from fastbpr._kernels.prefetch cimport prefetch, prefetch_row
+from fastbpr._kernels.prefetch cimport prefetch, prefetch_row_to_write
 from fastbpr._kernels.random cimport (
     BUCKET_STREAM, CHUNK_STREAM, draw_below, draw_below_large, position_at, scale_bits, stream, word_at,
 )
@@ -104,7 +104,7 @@ cdef void train_bucket(const Model* model, const int32_t* users, const int32_t* 
         while entry < end:
             if entry == run_end:
                 run_end = mark_run(users, places, entry, size, verify, marks)
-                prefetch_row(model.users + users[entry] * model.width, model.width)
+                prefetch_row_to_write(model.users + users[entry] * model.width, model.width)
             stop = min(run_end, end)
             complete &= choose(marks, first + (entry - start), second + (entry - start), stop - entry, items,
                                n_places, &rng, batch.negatives + (entry - start))
@@ -180,8 +180,8 @@ cdef inline void prefetch_items(const Model* model, const Batch* batch) noexcept
     cdef Py_ssize_t t, k
     for t in range(batch.size):
         k = batch.order[t]
-        prefetch_row(model.items + batch.positives[k] * model.item_stride, model.item_stride)
-        prefetch_row(model.items + batch.negatives[k] * model.item_stride, model.item_stride)
+        prefetch_row_to_write(model.items + batch.positives[k] * model.item_stride, model.item_stride)
+        prefetch_row_to_write(model.items + batch.negatives[k] * model.item_stride, model.item_stride)
 
 
 # ---- the blocked schedule: stages -------------------------------------------------------------------------------
@@ -283,11 +283,13 @@ cdef void train_share(const Model* model, const Buckets* buckets, Py_ssize_t las
                 if stage + 1 == last_stage:
                     take_ticket(n_finished)
                 has_worked = True
-                if k >= n_own:
-                    break  # perhaps one of its own can go on now
-        n_waits = 0 if has_worked else n_waits + 1
-        if n_waits:
+            if has_worked and k >= n_own - 1:
+                break  # perhaps one of its own can go on now
+        if not has_worked:
+            n_waits += 1
             wait_a_little(n_waits)
+        elif k < n_own:
+            n_waits = 0  # else it stays ready to take another's: that thread may be away for long
 
 
 cdef void train_one_bucket(const Model* model, const Buckets* buckets, Py_ssize_t user_block, Py_ssize_t item_block,
@@ -405,8 +407,8 @@ cdef void train_chunk(
             if weights != NULL:
                 own_weights[k] = weights[entries[k]]
             prefetch(&indptr[users[k]])
-            prefetch_row(model.users + users[k] * model.width, model.width)
-            prefetch_row(model.items + batch.positives[k] * model.item_stride, model.item_stride)
+            prefetch_row_to_write(model.users + users[k] * model.width, model.width)
+            prefetch_row_to_write(model.items + batch.positives[k] * model.item_stride, model.item_stride)
         for k in range(n):
             prefetch(&indices[(indptr[users[k]] + indptr[users[k] + 1]) >> 1])  # where the search for a negative begins
         for k in range(n):
@@ -414,7 +416,7 @@ cdef void train_chunk(
             last = indptr[users[k] + 1] if verify else entries[k] + 1
             batch.negatives[k] = draw_negative(model.n_items, &indices[first], last - first, &rng)
             if batch.negatives[k] >= 0:
-                prefetch_row(model.items + batch.negatives[k] * model.item_stride, model.item_stride)
+                prefetch_row_to_write(model.items + batch.negatives[k] * model.item_stride, model.item_stride)
                 batch.order[batch.size] = <int16_t>k
                 batch.size += 1
         train_batch(model, &batch, &sums)
