@@ -19,9 +19,9 @@ import numpy as np
 from power_law import power_law
 
 LIMITS = {  # instructions per update, per update, and per pair of a query and an item
-    "train blocked": 300,
-    "train hogwild": 620,
-    "recommend": 20,
+    "train blocked": 350,
+    "train hogwild": 530,
+    "recommend": 37,
 }
 FEW, MANY = 1, 3
 DATA = 3_000, 2_000, 60_000

@@ -82,7 +82,8 @@ def simulated(sizes, n_users, n_items, n_threads):
         nonlocal busy, lines
         own = ready[thread]
         if not own and now >= waiting[thread] + patience:
-            own = max(ready, key=len)
+            others = (ready[(thread + k) % n_threads] for k in range(1, n_threads))
+            own = next((blocks for blocks in others if blocks), own)
         if not own:
             return False
         block = own.popleft()

@@ -45,9 +45,9 @@ class Fit(NamedTuple):
 class Trainer:
     """What all have in common.
 
-    Where the quality of the result is measured, a library gets the rates `tuned`. They are those of its `tried` ones
-    that came first at the target on gowalla's validation rows, which is what `compare.py recall --tune` shows. None
-    stands for the library's own defaults.
+    Where the quality of the result is measured, a library gets the rates `tuned`, its best in a short search on
+    gowalla's validation rows; `compare.py recall --tune` tries all of `tried` for longer. None stands for the library's
+    own defaults.
     """
 
     tuned = None
@@ -119,7 +119,7 @@ class Implicit(Trainer):
 class LightFM(Trainer):
     name = package = "lightfm"
     negatives = "by popularity; a positive is redrawn; Adagrad, biases of users too"
-    tuned = Rates(0.05, 0)
+    tuned = Rates(0.05, 0)  # its default; not searched for
     tried = tuple(Rates(rate, 0) for rate in (0.02, 0.05, 0.1, 0.2))  # regularisation costs LightFM extra
 
     def prepare(self, matrix):

@@ -59,7 +59,7 @@ def curves_of(trainers, train, test, arguments):
             fit = trainer.fit(data, arguments.factors, epochs, arguments.threads, rates)
         except PeerDied as error:
             print(f"{trainer.name}, {epochs} epochs: {error}", file=sys.stderr)
-            return float("nan"), 0.0
+            return None
         return fit.seconds, recall_at_20(fit.factors, train, test)
 
     prepared = [(trainer, trainer.prepare(train)) for trainer in trainers]
@@ -73,8 +73,10 @@ def curves_of(trainers, train, test, arguments):
     }
     curves = {}
     for (name, rates, epochs), pairs in interleaved(runs, arguments.repetitions).items():
-        point = Point(epochs, *(median(values) for values in zip(*pairs, strict=True)))
-        curves.setdefault((name, rates), []).append(point)
+        pairs = [pair for pair in pairs if pair is not None]  # its process has died: there is no such point
+        if pairs:
+            point = Point(epochs, *(median(values) for values in zip(*pairs, strict=True)))
+            curves.setdefault((name, rates), []).append(point)
     return curves
 
 

@@ -55,8 +55,11 @@ class Remote:
         if self.process.poll() is not None:
             raise PeerDied(f"The process of {self.name} has ended.")
         request = {"method": method, "arrays": self.arrays, "arguments": arguments}
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
+        try:
+            self.process.stdin.write(json.dumps(request) + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError as error:
+            raise PeerDied(f"The process of {self.name} has ended.") from error
         return self.receive()
 
     def receive(self):

@@ -35,7 +35,7 @@ def frame_columns(frame: Any, names: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def csv_columns(path: str | os.PathLike, names: Mapping[str, str | None]) -> dict[str, Any]:
-    """Read the named columns of a CSV file; labels as text, dictionary-encoded."""
+    """Read the named columns of a CSV file; labels as text."""
     csv = _validation.require("pyarrow.csv", extra="io", purpose="Reading CSV")
     _validation.check_file(path, not_starting_with=b"PAR1", hint="It is a Parquet file: use from_parquet.")
     with _validation.readable(path, "CSV file in UTF-8", pyarrow.ArrowException):
@@ -43,13 +43,14 @@ def csv_columns(path: str | os.PathLike, names: Mapping[str, str | None]) -> dic
         parsing = csv.ParseOptions(newlines_in_values=has_quotes(path))
         with csv.open_csv(path, parse_options=parsing) as reader:
             _validation.check_column_names(names, reader.schema.names)
-        text = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
+        text = dict.fromkeys(TEXT_ROLES, pyarrow.string())
+        text["item_name"] = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())  # titles are long and few
         table = csv.read_csv(
             path,
             parse_options=parsing,
             convert_options=csv.ConvertOptions(
                 include_columns=distinct_names(names),
-                column_types={names[role]: text for role in TEXT_ROLES if names[role] is not None},
+                column_types={names[role]: text[role] for role in TEXT_ROLES if names[role] is not None},
                 null_values=CSV_MISSING,
                 strings_can_be_null=True,
                 quoted_strings_can_be_null=False,
@@ -91,11 +92,16 @@ def parsed(column: Any) -> Any:
 
 
 def parquet_columns(paths: Any, names: Mapping[str, str | None]) -> dict[str, Any]:
-    """Read the named columns of one Parquet file, several, or a folder of them; texts stay dictionary-encoded."""
+    """Read the named columns of one Parquet file, several, or a folder of them.
+
+    Titles stay dictionary-encoded: they are long and few. Every piece of a file has a dictionary of its own, and to
+    unify them costs more for labels, of which there are many, than to number the texts.
+    """
     dataset = _validation.require("pyarrow.dataset", extra="io", purpose="Reading Parquet")
     files = _validation.check_parquet_paths(paths)
     with _validation.readable(paths, "Parquet file", pyarrow.ArrowException, OSError):
-        layout = dataset.ParquetFileFormat(dictionary_columns=[names[role] for role in TEXT_ROLES if names[role]])
+        titles = [names["item_name"]] if names["item_name"] else []
+        layout = dataset.ParquetFileFormat(dictionary_columns=titles)
         source = dataset.dataset(files, format=layout)
         for fragment in source.get_fragments():  # a column that one file lacks would be read as missing values
             _validation.check_column_names(names, fragment.physical_schema.names, source=fragment.path)
@@ -136,8 +142,11 @@ def arrow_column(values: Any) -> Any:
         except pyarrow.ArrowException:  # categories of several kinds, periods, ...
             return None
     if isinstance(values, pyarrow.ChunkedArray):
-        if pyarrow.types.is_dictionary(values.type):
+        types, kind = pyarrow.types, values.type
+        if types.is_dictionary(kind):
             values = values.unify_dictionaries()
+        elif types.is_string(kind) or types.is_large_string(kind):
+            values = values.dictionary_encode()  # one dictionary for all pieces, which may not fit into one array
         values = values.combine_chunks()
     if not isinstance(values, pyarrow.Array):
         return None

@@ -143,7 +143,7 @@ class HogwildSchedule:
 SCHEDULES = {"blocked": BlockedSchedule, "hogwild": HogwildSchedule}
 
 BLOCK_BYTES = 384 * 1024  # of item rows per block: they stay in a core's L2 cache beside the user rows
-PARALLEL_BLOCKS = 32  # wanted for balance among threads: 16 find work all the time
+PARALLEL_BLOCKS = 32  # in a simulation (benchmarks/many_cores.py) they keep 16 threads busy
 BUCKET_UPDATES = 2**14  # of a bucket from which on more blocks, for more threads, cost a single one nothing
 MIN_BLOCK_ITEMS = 64  # so that a block offers a choice of negatives
 MIN_BUCKET_INTERACTIONS = 512  # so that a bucket is worth visiting

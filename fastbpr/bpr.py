@@ -104,6 +104,9 @@ class BPR(FactorModel):
     block, so that over the epochs they are uniform. With ``schedule="hogwild"`` threads update shared rows without
     locks and models differ slightly from run to run above one thread.
 
+    Updates are applied one after another, but their margins, and so how far each goes, are computed for 32 of them at a
+    time, from the vectors before the first: this lets a processor work on several. Lists are as good as without.
+
     Examples
     --------
     >>> from scipy.sparse import csr_array
@@ -282,7 +285,7 @@ class BPR(FactorModel):
                 *_, sums = schedule.run_epoch(tables, step, epoch_key(seed, number))
                 n_updates = max(sums.n_updates, 1)
                 loss, auc = sums.loss / n_updates, sums.n_correct / n_updates
-                # A fit that runs away soon orders pairs worse than guessing; all of it is looked at in the end.
+                # A fit that runs away was seen to order pairs worse than guessing; all of it is looked at in the end.
                 if not loss < math.log(2):
                     self._check_bounded(tables.users, tables.items, n_epochs=number)
                 progress.set_postfix(loss=f"{loss:.4f}", auc=f"{auc:.4f}", refresh=False)
