@@ -43,6 +43,11 @@ def assert_same(actual, expected):
             assert one.tolist() == other.tolist()
 
 
+def random_matrix(n_rows, n_columns, density, rng):
+    """Entries at random places, each with its own value."""
+    return scipy.sparse.csr_array(scipy.sparse.random(n_rows, n_columns, density, random_state=rng))
+
+
 class Given:
     """A model with given scores of items for users, and for items."""
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 import sklearn.metrics
-from helpers import Given, Problem, matrix, ranks_by_hand
+from helpers import Given, Problem, matrix, random_matrix, ranks_by_hand
 from numpy.testing import assert_array_equal
 
 from fastbpr import BPR, _ranking
@@ -390,7 +390,7 @@ def test_metrics_of_lists_are_those_of_all_ranks(K, n_kinds):
     n_users, n_items = 300, 20_000
     model = integer_model(n_users, n_items, n_kinds, seed=K)
     rng = np.random.default_rng(n_kinds)
-    train = scipy.sparse.random_array((n_users, n_items), density=0.001, rng=rng, format="csr")
+    train = random_matrix(n_users, n_items, 0.001, rng)
     scores = model.user_factors @ model.item_factors.T + model.item_biases
     best = np.argsort(-scores, axis=1)[:, [0, 2, 7, 25]]
     test = scipy.sparse.csr_array((np.ones(best.size), (np.repeat(np.arange(n_users), 4), best.ravel())), train.shape)
@@ -417,7 +417,7 @@ def test_a_model_whose_lists_have_no_test_item_is_evaluated_all_the_same():
 def test_similar_items_from_lists_are_those_of_all_ranks():
     rng = np.random.default_rng(0)
     table = rng.normal(size=(900, 8)).astype(np.float32)[rng.integers(900, size=20_000)]
-    train, test = (scipy.sparse.random_array((500, 20_000), density=0.0005, rng=rng, format="csr") for _ in "ab")
+    train, test = (random_matrix(500, 20_000, 0.0005, rng) for _ in "ab")
     model = SimpleNamespace(item_factors=table)
     from_lists = evaluate_similar_items(model, train, test, K=40, metrics=["hr", "ndcg"])
     from_ranks = evaluate_similar_items(model, train, test, K=40, metrics=["hr", "ndcg", "mrr"])

@@ -166,8 +166,8 @@ def test_more_threads_than_blocks_change_nothing(num_threads):
 
 def test_a_team_that_is_smaller_than_asked_does_the_same():
     program = (
-        "import numpy as np; from scipy.sparse import random_array; from fastbpr import BPR;"
-        "matrix = random_array((1500, 900), density=0.03, rng=np.random.default_rng(0), format='csr');"
+        "from scipy.sparse import random; from fastbpr import BPR;"
+        "matrix = random(1500, 900, density=0.03, random_state=0, format='csr');"
         "model = BPR(factors=8, iterations=2, num_threads=8, random_state=0).fit(matrix, show_progress=False);"
         "print(model.item_factors.sum(), model.user_factors.sum())"
     )
