@@ -118,9 +118,7 @@ def evaluate(
     liked, wanted = train_items[evaluated], relevant[evaluated]
 
     if negatives is None:
-        cutoffs = [cutoff for _, cutoff in chosen]
-        longest = None if None in cutoffs else max(cutoffs)  # ranks beyond it make no difference
-        n_ahead = scores.count_ahead(evaluated, liked, wanted, targets_compete=False, longest=longest)
+        n_ahead = scores.count_ahead(evaluated, liked, wanted, targets_compete=False, longest=longest_of(chosen))
         n_others = n_items - np.diff(liked.indptr) - np.diff(wanted.indptr)
     else:
         counts = [
@@ -207,13 +205,19 @@ def evaluate_similar_items(
 
     itself = scipy.sparse.csr_array(scipy.sparse.identity(n_items, dtype=bool, format="csr"))
     queries = np.flatnonzero(np.diff(weights.indptr))
-    cutoffs = [cutoff for _, cutoff in chosen]
-    longest = None if None in cutoffs else max(cutoffs)
-    n_ahead = scores.count_ahead(queries, itself[queries], weights[queries], targets_compete=True, longest=longest)
+    n_ahead = scores.count_ahead(
+        queries, itself[queries], weights[queries], targets_compete=True, longest=longest_of(chosen)
+    )
     ranking = _ranking.Ranking(np.arange(weights.nnz + 1), n_ahead + 1, np.full(weights.nnz, n_items))
     return {
         label(name, cutoff): float(weights.data @ _ranking.per_query(ranking, name, cutoff)) for name, cutoff in chosen
     }
+
+
+def longest_of(chosen: list[tuple[str, int | None]]) -> int | None:
+    """Return the rank beyond which ranks make no difference to the chosen metrics, None if all do."""
+    cutoffs = [cutoff for _, cutoff in chosen]
+    return None if None in cutoffs else max(cutoffs)
 
 
 def sampled_ahead(

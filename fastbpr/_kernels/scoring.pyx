@@ -92,9 +92,14 @@ cdef void sift_down(Heap* heap, Py_ssize_t size, float score, int32_t item) noex
     heap.ids[hole] = item
 
 
+cdef inline Heap heap_of(int32_t[:, ::1] best_ids, float[:, ::1] best_scores, Py_ssize_t query) noexcept nogil:
+    """A query's row of results."""
+    return Heap(&best_scores[query, 0], &best_ids[query, 0], best_ids.shape[1])
+
+
 cdef Heap empty_heap(int32_t[:, ::1] best_ids, float[:, ::1] best_scores, Py_ssize_t query) noexcept nogil:
     """A query's row of results as a heap without results."""
-    cdef Heap heap = Heap(&best_scores[query, 0], &best_ids[query, 0], best_ids.shape[1])
+    cdef Heap heap = heap_of(best_ids, best_scores, query)
     cdef Py_ssize_t k
     for k in range(heap.size):
         heap.ids[k] = -1
@@ -274,12 +279,12 @@ cdef void search_block(
                     prefetch_row(items.table + item * items.width, items.width)
                     left &= left - 1
                     if waiting[query, 0] == TOGETHER:
-                        heap = Heap(&best_scores[query, 0], &best_ids[query, 0], best_ids.shape[1])
+                        heap = heap_of(best_ids, best_scores, query)
                         offer(items, &queries[query, 0], &waiting[query, 1], TOGETHER,
                               ids_of(excluded_indptr, excluded, query), &heap)
                         waiting[query, 0] = 0
     for query in range(first_query, last_query):
-        heap = Heap(&best_scores[query, 0], &best_ids[query, 0], best_ids.shape[1])
+        heap = heap_of(best_ids, best_scores, query)
         if waiting[query, 0]:
             offer(items, &queries[query, 0], &waiting[query, 1], waiting[query, 0],
                   ids_of(excluded_indptr, excluded, query), &heap)

@@ -19,9 +19,7 @@ from cython.parallel cimport parallel, prange, threadid
 from libc.stdint cimport int16_t, int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from fastbpr._kernels.batches cimport (
-    GROUP, WINDOW, Batch, Model, Sums, model_of, train_batch,
-)
+from fastbpr._kernels.batches cimport GROUP, WINDOW, Batch, Model, Sums, model_of, train_batch
 from fastbpr._kernels.prefetch cimport prefetch, prefetch_row_to_write
 from fastbpr._kernels.random cimport (
     BUCKET_STREAM, CHUNK_STREAM, draw_below, draw_below_large, position_at, scale_bits, stream, word_at,
