@@ -11,6 +11,7 @@ import scipy.sparse
 from power_law import SIZES, power_law
 
 from fastbpr import _schedules, _tables
+from fastbpr._negatives import Recipe
 
 STEP = _schedules.Step(learning_rate=0.05, reg_user=0.01, reg_positive=0.01, reg_negative=0.01, reg_bias=0.01)
 FACTORS = [16, 64, 256]
@@ -56,7 +57,7 @@ def test_kernel_epoch(benchmark, report_cost, matrix, schedule, factors, num_thr
     model = baselines.random_model(*matrix.shape, factors)
     positives = _schedules.Positives.of(matrix, None)
     # Made once, as in a fit; the warm-up round is the first to touch its work arrays.
-    epoch = _schedules.SCHEDULES[schedule](positives, _tables.pack(*model), True, num_threads)
+    epoch = _schedules.SCHEDULES[schedule](positives, _tables.pack(*model), Recipe(), num_threads)
 
     def fresh_state():
         return (_tables.pack(*model),), {}

@@ -70,12 +70,13 @@ def counted(work, times):
 
 def train(times, schedule):
     from fastbpr import _schedules, _tables
+    from fastbpr._negatives import Recipe
 
     matrix = power_law(*DATA)
     rng = np.random.default_rng(0)
     factors = [rng.normal(0, 0.1, (n, 64)).astype(np.float32) for n in matrix.shape]
     tables = _tables.pack(*factors, np.zeros(matrix.shape[1], dtype=np.float32))
-    epoch = _schedules.SCHEDULES[schedule](_schedules.Positives.of(matrix, None), tables, True, 1)
+    epoch = _schedules.SCHEDULES[schedule](_schedules.Positives.of(matrix, None), tables, Recipe(), 1)
     for key in range(times):
         *_, sums = epoch.run_epoch(tables, _schedules.Step(0.05, 0.01, 0.01, 0.01, 0.01), key)
     assert sums.n_updates == matrix.nnz

@@ -18,6 +18,7 @@ from answer import markdown
 from power_law import SIZES, power_law
 
 from fastbpr import _schedules, _tables
+from fastbpr._negatives import Recipe
 
 FACTORS = 64
 NS_PER_UPDATE = 18.0  # of one thread alone, see README.md
@@ -56,7 +57,7 @@ def buckets_of(matrix, n_blocks):
     try:
         factors = [np.zeros((n, 1), dtype=np.float32) for n in matrix.shape]
         tables = _tables.pack(*factors, None)
-        epoch = _schedules.BlockedSchedule(_schedules.Positives.of(matrix, None), tables, True, 1)
+        epoch = _schedules.BlockedSchedule(_schedules.Positives.of(matrix, None), tables, Recipe(), 1)
         for _ in epoch.run_epoch(tables, _schedules.Step(0, 0, 0, 0, 0), key=1):
             pass
     finally:

@@ -10,10 +10,13 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from fastbpr._kernels import partition, training
+from fastbpr._negatives import Negatives, Recipe
 from fastbpr._tables import LANES, Tables
 
 # An epoch runs in slices of about this many updates; between slices Python may handle signals such as Ctrl-C.
 UPDATES_PER_SLICE = 1_000_000
+
+NO_WEIGHTS = np.empty(0, dtype=np.float32)
 
 
 class Positives(NamedTuple):
@@ -39,9 +42,29 @@ class Positives(NamedTuple):
         """Number of rows."""
         return len(self.indptr) - 1
 
+    def counts(self) -> np.ndarray:
+        """Return the number of users of each item."""
+        return np.bincount(self.indices, minlength=self.n_items)
+
     def liked(self, *, copy: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """Return (indptr, indices); a copy does not change when the caller's matrix does."""
         return (self.indptr.copy(), self.indices.copy()) if copy else (self.indptr, self.indices)
+
+
+class Given(NamedTuple):
+    """What users are known not to want, as canonical CSR; none of it is a positive."""
+
+    indptr: np.ndarray  # int64 (n_users + 1,)
+    indices: np.ndarray  # int32 (n_given,), n_given >= 1
+    weights: np.ndarray = NO_WEIGHTS
+
+    def rates(self, share: float, n_blocks: int) -> np.ndarray:
+        """Return how often a user's negative must be a given one, in blocks that have one, for `share` of all to be.
+
+        A user's n given negatives are in a share 1 - (1 - 1/n_blocks)**n of the blocks, and only there can be drawn.
+        """
+        reach = 1 - (1 - 1 / n_blocks) ** np.diff(self.indptr)
+        return np.minimum(1, share / np.where(reach > 0, reach, np.inf)).astype(np.float32)
 
 
 class Step(NamedTuple):
@@ -69,11 +92,15 @@ class BlockedSchedule:
     many threads find work; few enough that a block still offers a choice of negatives and a bucket is worth visiting.
     """
 
-    def __init__(self, positives: Positives, tables: Tables, verify: bool, num_threads: int) -> None:
+    def __init__(
+        self, positives: Positives, tables: Tables, recipe: Recipe, num_threads: int, given: Given | None = None
+    ) -> None:
         self.positives = positives
-        self.verify = verify
+        self.negatives = Negatives(recipe, positives.counts(), tables, len(positives.indices))
         self.num_threads = num_threads
         n_blocks = number_of_blocks(positives, tables.items.strides[0])
+        if given is not None:
+            n_blocks = min(n_blocks, blocks_for_given(positives, given, recipe.given_share))
         n_interactions = len(positives.indices)
         self.block_starts = np.arange(n_blocks + 1, dtype=np.int64) * positives.n_items // n_blocks
         self.user_starts = balanced_ranges(positives.indptr, n_blocks)
@@ -87,39 +114,75 @@ class BlockedSchedule:
         self.bucket_places = np.empty(n_interactions, dtype=np.int32)
         self.bucket_weights = np.empty(len(positives.weights), dtype=np.float32)
         largest_block = int(np.diff(self.block_starts).max())
+        self.directions = np.empty((min(num_threads, n_blocks), tables.width + LANES), dtype=np.float32)
         self.stamps = np.empty((min(num_threads, n_blocks), largest_block + LANES), dtype=np.uint32)
         self.progress = np.empty((n_blocks, 8), dtype=np.int64)
         self.losses = np.zeros((n_blocks, n_blocks))
         self.n_correct = np.zeros((n_blocks, n_blocks), dtype=np.int64)
         self.n_updates = np.zeros((n_blocks, n_blocks), dtype=np.int64)
+        self.given = None
+        if given is not None:
+            self.given = given
+            self.given_starts = np.empty((n_blocks, n_blocks + 1), dtype=np.int64)
+            self.negatives.take_given(
+                self.given_starts.reshape(-1), given.rates(recipe.given_share, n_blocks), len(given.indices)
+            )
 
     def run_epoch(self, tables: Tables, step: Step, key: int) -> Iterator[EpochSums]:
         """Train one epoch; yield after each slice what the epoch did so far."""
         partition.partition_items(key, self.block_starts, self.block_of_item, self.place_of_item, self.block_items)
-        partition.bucket_interactions(
-            key, self.positives.indptr, self.positives.indices, self.positives.weights, self.user_starts,
-            self.block_of_item, self.place_of_item, self.user_order, self.bucket_starts, self.cursors, self.progress,
-            self.bucket_users, self.bucket_places, self.bucket_weights, self.num_threads,
-        )  # fmt: skip
+        self.bucket(key, self.positives, self.bucket_starts, self.bucket_users, self.bucket_places, self.bucket_weights)
+        negatives = self.negatives
+        if self.given is not None:
+            self.bucket(key, self.given, self.given_starts, negatives.given_users, negatives.given_places, NO_WEIGHTS)
+            negatives.user_ranks[self.user_order] = np.arange(len(self.user_order), dtype=np.int32)
+        negatives.begin_epoch(
+            tables, self.block_starts, self.block_items, self.block_of_item, self.place_of_item, self.num_threads
+        )
         for sums in (self.losses, self.n_correct, self.n_updates):
             sums[:] = 0
         for first, last in slices(len(self.user_starts) - 1, len(self.bucket_users)):
             training.train_stages(
-                tables.users, tables.items, tables.item_bias, self.verify, step, key, first, last,
+                tables, negatives, step, key, first, last,
                 self.bucket_starts, self.bucket_users, self.bucket_places, self.bucket_weights,
-                self.block_starts, self.block_items, self.stamps, self.progress,
+                self.block_starts, self.block_items, self.stamps, self.directions, self.progress,
                 self.losses, self.n_correct, self.n_updates,
             )  # fmt: skip
             yield EpochSums(float(self.losses.sum()), int(self.n_correct.sum()), int(self.n_updates.sum()))
+
+    def bucket(
+        self,
+        key: int,
+        entries: Positives | Given,
+        starts: np.ndarray,
+        users: np.ndarray,
+        places: np.ndarray,
+        weights: np.ndarray,
+    ) -> None:
+        """Sort a CSR matrix's entries into buckets; the order of users is the same for all with one key."""
+        partition.bucket_interactions(
+            key, entries.indptr, entries.indices, entries.weights, self.user_starts,
+            self.block_of_item, self.place_of_item, self.user_order, starts, self.cursors, self.progress,
+            users, places, weights, self.num_threads,
+        )  # fmt: skip
 
 
 class HogwildSchedule:
     """Random interactions, lock-free: the classic. Reproducible on one thread only."""
 
-    def __init__(self, positives: Positives, tables: Tables, verify: bool, num_threads: int) -> None:
+    def __init__(
+        self, positives: Positives, tables: Tables, recipe: Recipe, num_threads: int, given: Given | None = None
+    ) -> None:
         self.positives = positives
-        self.verify = verify
+        self.negatives = Negatives(recipe, positives.counts(), tables, len(positives.indices))
+        if given is not None:
+            self.negatives.take_given(given.indptr, given.rates(recipe.given_share, 1), len(given.indices))
+            self.negatives.given_places[:] = given.indices
         self.num_threads = num_threads
+        # To the sources of negatives all items are one block, each at the place of its number.
+        self.all_items = np.arange(positives.n_items, dtype=np.int32)
+        self.one_block = np.array([0, positives.n_items], dtype=np.int64)
+        self.directions = np.empty((num_threads, tables.width + LANES), dtype=np.float32)
         n_chunks = training.n_chunks_of(len(positives.indices))
         users = np.arange(positives.n_users, dtype=np.int32)
         self.rows = np.repeat(users, np.diff(positives.indptr))
@@ -129,13 +192,17 @@ class HogwildSchedule:
 
     def run_epoch(self, tables: Tables, step: Step, key: int) -> Iterator[EpochSums]:
         """Train one epoch; yield after each slice what the epoch did so far."""
+        self.negatives.begin_epoch(
+            tables, self.one_block, self.all_items, np.zeros(len(self.all_items), dtype=np.uint16), self.all_items,
+            self.num_threads,
+        )  # fmt: skip
         for sums in (self.losses, self.n_correct, self.n_updates):
             sums[:] = 0
         for first, last in slices(len(self.losses), len(self.rows)):
             training.train_chunks(
-                tables.users, tables.items, tables.item_bias, self.verify, step, key, first, last,
+                tables, self.negatives, step, key, first, last,
                 self.positives.indptr, self.positives.indices, self.rows, self.positives.weights,
-                self.losses, self.n_correct, self.n_updates, self.num_threads,
+                self.losses, self.n_correct, self.n_updates, self.directions,
             )  # fmt: skip
             yield EpochSums(float(self.losses.sum()), int(self.n_correct.sum()), int(self.n_updates.sum()))
 
@@ -145,6 +212,7 @@ SCHEDULES = {"blocked": BlockedSchedule, "hogwild": HogwildSchedule}
 BLOCK_BYTES = 384 * 1024  # of item rows per block: they stay in a core's L2 cache beside the user rows
 PARALLEL_BLOCKS = 32  # in a simulation (benchmarks/many_cores.py) they keep 16 threads busy
 BUCKET_UPDATES = 2**14  # of a bucket from which on more blocks, for more threads, cost a single one nothing
+FEWEST_GIVEN_BLOCKS = 4  # with given negatives: some work for threads is left
 MIN_BLOCK_ITEMS = 64  # so that a block offers a choice of negatives
 MIN_BUCKET_INTERACTIONS = 512  # so that a bucket is worth visiting
 
@@ -164,6 +232,20 @@ def number_of_blocks(positives: Positives, item_row_bytes: int) -> int:
         2**16 - 1,
     )
     return max(1, min(wanted, *limits))
+
+
+def blocks_for_given(positives: Positives, given: Given, share: float) -> int:
+    """Return the largest number of blocks, FEWEST_GIVEN_BLOCKS or more, with which given negatives come up as asked.
+
+    A given negative is in one block of all, and can meet its user's positives of this block only.
+    """
+    n_positives, n_given = np.diff(positives.indptr), np.diff(given.indptr)
+    concerned = n_given > 0
+    for n_blocks in range(PARALLEL_BLOCKS, FEWEST_GIVEN_BLOCKS, -1):
+        reach = 1 - (1 - 1 / n_blocks) ** n_given[concerned]
+        if np.average(reach, weights=n_positives[concerned] + 1e-9) >= share:
+            return n_blocks
+    return FEWEST_GIVEN_BLOCKS
 
 
 def balanced_ranges(indptr: np.ndarray, n_ranges: int) -> np.ndarray:

@@ -12,14 +12,15 @@ LANES = 16  # floats per 64-byte cache line; must equal LANES of the kernels
 class Tables(NamedTuple):
     """Padded, 64-byte aligned rows; `training.pyx` describes the layout."""
 
-    users: np.ndarray  # (n_users, width)
-    items: np.ndarray  # (n_items, width), and a cache line for the bias where there is one
+    users: np.ndarray  # (n_users, width), and a cache line for extras where there are any
+    items: np.ndarray  # (n_items, width), and a cache line for extras where there are any
     factors: int
+    width: int  # of the factors with their padding
     item_bias: bool
 
     def views(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return (user_factors, item_factors, item_biases) as views; biases are zeros if there are none."""
-        biases = self.items[:, self.users.shape[1]] if self.item_bias else np.zeros(len(self.items), dtype=np.float32)
+        biases = self.items[:, self.width] if self.item_bias else np.zeros(len(self.items), dtype=np.float32)
         return self.users[:, : self.factors], self.items[:, : self.factors], biases
 
     def unpack(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -28,18 +29,20 @@ class Tables(NamedTuple):
         return user_factors.copy(order="C"), item_factors.copy(order="C"), item_biases.copy()
 
 
-def pack(user_factors: np.ndarray, item_factors: np.ndarray, item_biases: np.ndarray | None) -> Tables:
-    """Copy compact arrays into tables; without biases, if `item_biases` is None."""
+def pack(
+    user_factors: np.ndarray, item_factors: np.ndarray, item_biases: np.ndarray | None, *, adagrad: bool = False
+) -> Tables:
+    """Copy compact arrays into tables: without biases, if `item_biases` is None; if wanted, with room for Adagrad."""
     factors = user_factors.shape[1]
     width = -(-factors // LANES) * LANES
     item_bias = item_biases is not None
-    users = aligned_zeros(len(user_factors), width)
-    items = aligned_zeros(len(item_factors), width + LANES * item_bias)
+    users = aligned_zeros(len(user_factors), width + LANES * adagrad)
+    items = aligned_zeros(len(item_factors), width + LANES * (item_bias or adagrad))
     users[:, :factors] = user_factors
     items[:, :factors] = item_factors
     if item_bias:
         items[:, width] = item_biases
-    return Tables(users, items, factors, item_bias)
+    return Tables(users, items, factors, width, item_bias)
 
 
 def aligned_zeros(n_rows: int, stride: int) -> np.ndarray:

@@ -14,7 +14,8 @@ from tqdm.auto import tqdm
 
 from fastbpr import _storage, _tables, _validation
 from fastbpr._factor_model import FactorModel
-from fastbpr._schedules import SCHEDULES, EpochSums, Positives, Step
+from fastbpr._negatives import LOSSES, MAX_CANDIDATES, MAX_NEGATIVES, NEGATIVES, OPTIMIZERS, Recipe
+from fastbpr._schedules import SCHEDULES, EpochSums, Given, Positives, Step
 from fastbpr._threads import effective_threads
 from fastbpr.errors import TrainingError
 
@@ -22,7 +23,7 @@ DEFAULT_REGULARIZATION = 0.01
 REGULARISED = ("user", "positive", "negative", "bias")
 DEFAULT_SCALE = {"normal": 0.1, "xavier": 1.0}  # init_scale
 RUNAWAY = 1000.0  # vectors of useful models have entries of a few units at most
-DECAYS = ("constant", "linear")
+DECAYS = ("constant", "linear", "step")
 
 
 class Epoch(NamedTuple):
@@ -64,8 +65,49 @@ class BPR(FactorModel):
         Seed. Notes say what it promises. A generator is drawn from once per fit.
     schedule : {"blocked", "hogwild"}, default "blocked"
         How an epoch goes through the interactions; see Notes.
-    negatives : {"uniform"}, default "uniform"
-        How negatives are drawn: uniformly from the items that are no positives of the user.
+    loss : {"bpr", "warp", "softmax"}, default "bpr"
+        What is minimised. With the scores s_i of a positive and s_k of its negatives:
+
+        * ``bpr``: the mean over the negatives of ``-ln sigmoid(s_i - s_k)`` (Rendle et al., 2009).
+        * ``warp``: negatives are drawn until one scores above ``s_i - 1``, at most `max_sampled` times. If the N-th
+          does, the positive's rank is about ``r = (n_items - 1) // N``, and the pair moves with the constant pull
+          ``(1 + 1/2 + .. + 1/r) / (1 + 1/2 + .. + 1/(n_items - 1))`` (Weston, Bengio & Usunier, 2011; their weight over
+          its largest value, so that learning rates mean the same for all losses).
+        * ``softmax``: ``-ln(exp(s_i) / (exp(s_i) + sum of exp(s_k - c_k)))``, of dot products, with the correction
+          ``c_k = ln(n_items P(k))`` where negatives are drawn by popularity with probabilities P (Bengio & Senecal,
+          2008), else 0. With one uniform negative it is ``bpr``.
+    negatives : {"uniform", "popularity", "dynamic", "adaptive"}, default "uniform"
+        How negatives are drawn. What the user has is drawn again; after 64 vain draws, uniformly from the rest.
+
+        * ``uniform``: every item with the same probability.
+        * ``popularity``: item j with probability ``(1 - uniform_share) n_j**popularity_power / sum + uniform_share /
+          n_items``; n_j is its number of users, at least 1.
+        * ``dynamic``: the highest-scored of `n_candidates` uniform draws (Zhang et al., 2013). Lifts the first places
+          of lists greatly where the catalogue is large and users have little of it; hurts where they have much.
+        * ``adaptive``: a factor f is drawn with a probability proportional to ``|p_uf|`` times its standard deviation
+          over the items (the bias is a factor, too, for which users have 1), and a rank r with one proportional to
+          ``exp(-r / (adaptive_rank * n_items))``: the item with this rank in the factor's order, from the end that the
+          user likes (Rendle & Freudenthaler, 2014). The orders are made in the background, of factors some epochs old.
+
+        The blocked schedule draws from the block of items that the positive is in, a new random part of the catalogue
+        in each epoch: read the distributions with the block for the catalogue.
+    n_negatives : int, default 1
+        Negatives for each positive and epoch, from 1 to 1024, for ``bpr`` and ``softmax``.
+    n_candidates : int, default 16
+        Draws of which ``dynamic`` takes the best, from 1 to 1024.
+    max_sampled : int, default 10
+        Draws for ``warp``, from 1 to 1024.
+    popularity_power : float, default 0.75
+        Exponent of ``popularity``: 0 is uniform, below 0 prefers rare items.
+    uniform_share : float, default 0.0
+        Share of ``popularity`` that is uniform, from 0 to 1.
+    adaptive_rank : float, default 0.01
+        Mean rank of ``adaptive`` as a share of the catalogue, > 0.
+    given_share : float, default 0.5
+        Share of a user's negatives that are taken from those given to `fit`, where the user has any, from 0 to 1.
+    optimizer : {"sgd", "adagrad"}, default "sgd"
+        ``adagrad`` divides the learning rate by the root of a row's sum of squared gradients (of their mean over the
+        factors; Duchi, Hazan & Singer, 2011): one number for each row and each bias, so rare items keep larger steps.
     item_bias : bool, default True
         Learn one bias per item. It takes up popularity, which then need not bend the vectors.
     init : {"normal", "xavier"}, default "normal"
@@ -74,8 +116,9 @@ class BPR(FactorModel):
         start near zero is slow to leave. Users without interactions, and biases, start at zero.
     init_scale : float or None, default None
         Size of the start, > 0; None stands for 0.1 (normal) and 1 (xavier).
-    learning_rate_decay : {"linear", "constant"}, default "linear"
-        ``linear``: epoch e of n uses ``learning_rate * (1 - e / n)``.
+    learning_rate_decay : {"linear", "constant", "step"}, default "linear"
+        ``linear``: epoch e of n, from 0, uses ``learning_rate * (1 - e / n)``. ``step``: half of it after every quarter
+        of the epochs.
     verify_negative_samples : bool, default True
         Redraw a negative that is one of the user's positives, so that no update is lost or wrong. Users who have
         every item they could be compared with are passed over. False saves a little time on sparse data.
@@ -127,7 +170,16 @@ class BPR(FactorModel):
         random_state: int | np.random.Generator | np.random.RandomState | None = None,
         *,
         schedule: str = "blocked",
+        loss: str = "bpr",
         negatives: str = "uniform",
+        n_negatives: int = 1,
+        n_candidates: int = 16,
+        max_sampled: int = 10,
+        popularity_power: float = 0.75,
+        uniform_share: float = 0.0,
+        adaptive_rank: float = 0.01,
+        given_share: float = 0.5,
+        optimizer: str = "sgd",
         item_bias: bool = True,
         init: str = "normal",
         init_scale: float | None = None,
@@ -142,7 +194,16 @@ class BPR(FactorModel):
         self.num_threads = num_threads
         self.random_state = random_state
         self.schedule = schedule
+        self.loss = loss
         self.negatives = negatives
+        self.n_negatives = n_negatives
+        self.n_candidates = n_candidates
+        self.max_sampled = max_sampled
+        self.popularity_power = popularity_power
+        self.uniform_share = uniform_share
+        self.adaptive_rank = adaptive_rank
+        self.given_share = given_share
+        self.optimizer = optimizer
         self.item_bias = item_bias
         self.init = init
         self.init_scale = init_scale
@@ -161,7 +222,16 @@ class BPR(FactorModel):
         check.check_integer("iterations", self.iterations, minimum=1)
         check.check_num_threads(self.num_threads)
         check.check_choice("schedule", self.schedule, SCHEDULES)
-        check.check_choice("negatives", self.negatives, ["uniform"])
+        check.check_choice("loss", self.loss, LOSSES)
+        check.check_choice("negatives", self.negatives, NEGATIVES)
+        check.check_integer("n_negatives", self.n_negatives, minimum=1, maximum=MAX_NEGATIVES)
+        check.check_integer("n_candidates", self.n_candidates, minimum=1, maximum=MAX_CANDIDATES)
+        check.check_integer("max_sampled", self.max_sampled, minimum=1, maximum=MAX_NEGATIVES)
+        check.check_number("popularity_power", self.popularity_power)
+        check.check_number("uniform_share", self.uniform_share, minimum=0, maximum=1)
+        check.check_number("adaptive_rank", self.adaptive_rank, above=0)
+        check.check_number("given_share", self.given_share, minimum=0, maximum=1)
+        check.check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check.check_flag("item_bias", self.item_bias)
         check.check_choice("init", self.init, DEFAULT_SCALE)
         if self.init_scale is not None:
@@ -177,6 +247,7 @@ class BPR(FactorModel):
         user_items: Any,
         *,
         weights: str | None = None,
+        negatives: Any = None,
         show_progress: bool = True,
         callback: Callable[[int, float, int, int], bool | None] | None = None,
     ) -> BPR:
@@ -190,6 +261,12 @@ class BPR(FactorModel):
             What an interaction's update is multiplied with: the matrix's values over their mean, or nothing. None
             stands for ``"values"`` if `user_items` are `Interactions` made with weights, else for ``"ignore"``. Counts
             are best given as logarithms: a few very large weights need a smaller learning rate.
+        negatives : Interactions, SciPy sparse matrix or array of shape (n_users, n_items), or None, default None
+            What users are known not to want: explicit dislikes, items that were shown and not clicked. A share
+            `given_share` of the negatives of users who have any is drawn uniformly from their own. What is among the
+            user's positives, too, is one of these and left out. With the blocked schedule a given negative meets only
+            positives in its own block, so users with few of them see them less often than asked; the number of blocks
+            is lowered for it, to not less than 4.
         show_progress : bool, default True
             Show a progress bar with the loss and training AUC of each epoch.
         callback : callable or None, default None
@@ -226,6 +303,10 @@ class BPR(FactorModel):
         _validation.check_callable("callback", callback)
         matrix, values = _validation.check_training_data(user_items, weights)
         positives = Positives.of(matrix, values)
+        given = None
+        if negatives is not None:
+            unwanted = _validation.check_given_negatives("negatives", negatives, user_items, matrix)
+            given = None if unwanted is None else Given(*unwanted)
         seed = _validation.check_seed("random_state", self.random_state)
         observed = np.diff(positives.indptr) > 0
         tables = self._initial_tables(matrix.shape, observed, np.random.default_rng(seed))
@@ -235,7 +316,7 @@ class BPR(FactorModel):
         self._set_fitted(tables.views(), positives.liked(), history, *labels)
         try:
             try:
-                for epoch, sums in self._epochs(positives, tables, seed, show_progress):
+                for epoch, sums in self._epochs(positives, tables, given, seed, show_progress):
                     history.append(epoch)
                     self._norms.clear()  # the factors have moved
                     skipped = len(positives.indices) - sums.n_updates
@@ -263,14 +344,30 @@ class BPR(FactorModel):
                 rows = (rows * 2 - 1) * np.float32(bound)
             factors.append(rows)
         factors[0][~observed] = 0
-        return _tables.pack(*factors, np.zeros(shape[1], dtype=np.float32) if self.item_bias else None)
+        biases = np.zeros(shape[1], dtype=np.float32) if self.item_bias else None
+        return _tables.pack(*factors, biases, adagrad=self._recipe().adagrad)
+
+    def _recipe(self) -> Recipe:
+        """Return what a step of the fit is."""
+        return Recipe(
+            loss=self.loss,
+            negatives=self.negatives,
+            n_negatives=self.max_sampled if self.loss == "warp" else self.n_negatives,
+            n_candidates=self.n_candidates if self.negatives == "dynamic" else 1,
+            popularity_power=float(self.popularity_power),
+            uniform_share=float(self.uniform_share),
+            adaptive_rank=float(self.adaptive_rank),
+            optimizer=self.optimizer,
+            given_share=float(self.given_share),
+            verify=self.verify_negative_samples,
+        )
 
     def _epochs(
-        self, positives: Positives, tables: _tables.Tables, seed: int, show_progress: bool
+        self, positives: Positives, tables: _tables.Tables, given: Given | None, seed: int, show_progress: bool
     ) -> Iterator[tuple[Epoch, EpochSums]]:
         """Train epoch by epoch."""
         num_threads = effective_threads(self.num_threads)
-        schedule = SCHEDULES[self.schedule](positives, tables, self.verify_negative_samples, num_threads)
+        schedule = SCHEDULES[self.schedule](positives, tables, self._recipe(), num_threads, given)
         strengths = _validation.check_strengths(
             "regularization", self.regularization, REGULARISED, default=DEFAULT_REGULARIZATION
         )
@@ -280,6 +377,8 @@ class BPR(FactorModel):
                 learning_rate = float(self.learning_rate)
                 if self.learning_rate_decay == "linear":
                     learning_rate *= 1 - number / self.iterations
+                elif self.learning_rate_decay == "step":
+                    learning_rate *= 0.5 ** (4 * number // self.iterations)
                 step = Step(learning_rate, *(strengths[part] for part in REGULARISED))
                 # Between slices of an epoch Python handles Ctrl-C; the last has the sums of all.
                 *_, sums = schedule.run_epoch(tables, step, epoch_key(seed, number))

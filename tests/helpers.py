@@ -6,7 +6,8 @@ import numpy as np
 import scipy.sparse
 from numpy.testing import assert_array_equal
 
-from fastbpr import BPR, Interactions
+from fastbpr import BPR, Interactions, _tables
+from fastbpr._negatives import Negatives, Recipe
 
 
 def fit(user_items, **parameters):
@@ -95,3 +96,22 @@ def ranks_by_hand(scores, relevant, others):
     """Ranks of relevant items in a list in which others come first among equal scores."""
     ordered = sorted([*relevant, *others], key=lambda item: (-scores[item], item in relevant))
     return [rank for rank, item in enumerate(ordered, start=1) if item in relevant]
+
+
+def negatives_of(n_items, tables=None, counts=None, **recipe):
+    """What the kernels need to draw from all items as one block; items have the given counts."""
+    if tables is None:
+        tables = _tables.pack(np.zeros((1, 1), np.float32), np.zeros((n_items, 1), np.float32), None)
+    counts = np.ones(n_items) if counts is None else np.asarray(counts)
+    negatives = Negatives(Recipe(**recipe), counts, tables, n_interactions=1)
+    items = np.arange(n_items, dtype=np.int32)
+    negatives.begin_epoch(tables, np.array([0, n_items]), items, np.zeros(n_items, dtype=np.uint16), items, 1)
+    return negatives
+
+
+def draws_of(training, negatives, n_items, positives, n, seed, user=(0.0,)):
+    """Single negatives for a user with these positives, drawn by the kernel."""
+    draws = np.empty(n, dtype=np.int32)
+    user = np.array(user, dtype=np.float32)
+    training.draw_negatives(negatives, seed, n_items, user, np.array(positives, dtype=np.int32), draws)
+    return draws

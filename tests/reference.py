@@ -78,6 +78,52 @@ def apply_triplets(model, triplets, strengths, *, weights=None, item_bias=True, 
     return total_loss, n_correct
 
 
+def pulls_and_loss(loss, positive_score, scores, corrections=0.0):
+    """How far each negative is pushed away, and the loss, for one positive and several negatives."""
+    scores = np.asarray(scores, dtype=float)
+    if loss == "bpr":
+        return sigmoid(scores - positive_score) / len(scores), loss_of(positive_score - scores).mean()
+    powers = np.exp(np.append(scores - corrections, positive_score))
+    shares = powers / powers.sum()
+    return shares[:-1], -np.log(shares[-1])
+
+
+def warp_pull(n_items, n_drawn):
+    """Weight of a violation found at this draw: 1 + 1/2 + .. + 1/rank over its largest value."""
+    weight_of = np.cumsum(1 / np.arange(1, n_items))
+    return weight_of[max((n_items - 1) // n_drawn, 1) - 1] / weight_of[-1]
+
+
+class Adagrad:
+    """Step sizes by the sums of squared gradients of every row and bias; each sum starts from `FIRST_SQUARES`."""
+
+    FIRST_SQUARES = 1e-4
+
+    def __init__(self, model):
+        self.sums = [np.zeros(len(part)) for part in model]
+
+    def size(self, learning_rate, part, index, gradient):
+        self.sums[part][index] += np.mean(gradient**2)
+        return learning_rate / np.sqrt(self.sums[part][index] + self.FIRST_SQUARES)
+
+
+def apply_step(model, user, positive, negatives, pulls, strengths, adagrad=None):
+    """Move the rows of one step in place: all from their values before, a negative drawn twice one after the other."""
+    rate, reg_user, reg_positive, reg_negative, reg_bias = strengths
+    users, items, _ = model
+    p = users[user].copy()
+    moves = [(0, user, sum(pulls) * items[positive] - np.asarray(pulls) @ items[list(negatives)], reg_user)]
+    for item, pull, share, penalty in [
+        (positive, sum(pulls), 1, reg_positive),
+        *((item, -pull, 1 / len(pulls), reg_negative) for item, pull in zip(negatives, pulls, strict=True)),
+    ]:
+        moves += [(1, item, pull * p, penalty * share), (2, item, pull, reg_bias * share)]
+    for part, index, direction, penalty in moves:
+        gradient = direction - penalty * model[part][index]
+        size = rate if adagrad is None else adagrad.size(rate, part, index, gradient)
+        model[part][index] += size * gradient
+
+
 def top_k(scores, n, candidates, excluded=()):
     """Best first; among equal scores the smaller id; padded with -1 and -inf."""
     allowed = sorted(set(candidates) - set(excluded), key=lambda item: (-scores[item], item))[:n]

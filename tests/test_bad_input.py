@@ -9,7 +9,7 @@ import scipy.sparse
 from helpers import fit
 from numpy.testing import assert_allclose, assert_array_equal
 
-from fastbpr import BPR, NotFittedError
+from fastbpr import BPR, Interactions, NotFittedError
 
 
 @pytest.mark.parametrize(
@@ -26,11 +26,20 @@ from fastbpr import BPR, NotFittedError
         ("iterations", 0, "an integer >= 1"),
         ("num_threads", -1, "an integer from 0 to 1024"),
         ("schedule", "random", "one of 'blocked', 'hogwild'"),
-        ("negatives", "popular", "one of 'uniform'"),
+        ("loss", "hinge", "one of 'bpr', 'warp', 'softmax'"),
+        ("negatives", "popular", "one of 'uniform', 'popularity', 'dynamic', 'adaptive'"),
+        ("n_negatives", 0, "an integer from 1 to 1024"),
+        ("n_candidates", 1025, "an integer from 1 to 1024"),
+        ("max_sampled", 2.0, "an integer from 1 to 1024"),
+        ("popularity_power", float("inf"), "a finite number"),
+        ("uniform_share", 1.5, "a finite number >= 0 and <= 1"),
+        ("adaptive_rank", 0, "a finite number > 0"),
+        ("given_share", -0.1, "a finite number >= 0 and <= 1"),
+        ("optimizer", "adam", "one of 'sgd', 'adagrad'"),
         ("item_bias", 1, "True or False"),
         ("init", "zeros", "one of 'normal', 'xavier'"),
         ("init_scale", 0.0, "a finite number > 0"),
-        ("learning_rate_decay", "step", "one of 'constant', 'linear'"),
+        ("learning_rate_decay", "cosine", "one of 'constant', 'linear', 'step'"),
         ("verify_negative_samples", None, "True or False"),
         ("debias", "context", "one of None"),
     ],
@@ -208,3 +217,23 @@ def test_a_callback_that_cannot_be_called_is_named(communities):
 def test_recalculating_users_is_refused_for_now(model):
     with pytest.raises(NotImplementedError, match="recalculate_user must be False"):
         model.recommend(0, recalculate_user=True)
+
+
+@pytest.mark.parametrize(
+    ("negatives", "problem"),
+    [
+        (scipy.sparse.csr_array((3, 4)), "negatives must have shape"),
+        (scipy.sparse.csr_array(np.full((200, 100), -1.0)), "negatives must hold values >= 0"),
+        (np.ones((200, 100)), "negatives must be a SciPy sparse matrix"),
+    ],
+)
+def test_bad_given_negatives_are_named(communities, negatives, problem):
+    with pytest.raises((TypeError, ValueError), match=problem):
+        BPR(iterations=1).fit(communities, negatives=negatives, show_progress=False)
+
+
+def test_given_negatives_of_other_items_are_refused():
+    log = Interactions.from_arrays(["a", "a", "b"], ["x", "y", "z"])
+    other = Interactions.from_arrays(["a", "a", "b"], ["x", "y", "w"])
+    with pytest.raises(ValueError, match="negatives must have the same items in the same rows as user_items"):
+        BPR(iterations=1).fit(log, negatives=other, show_progress=False)

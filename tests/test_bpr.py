@@ -336,3 +336,26 @@ def test_progress_shows_loss_and_auc(communities, capsys):
     shown = capsys.readouterr().err
     assert "loss=" in shown
     assert "auc=" in shown
+
+
+def test_given_negatives_fall_below_what_nobody_judged(communities):
+    # Every user dislikes three items of the own community: they leave the lists.
+    dense = np.zeros(communities.shape)
+    own = communities.toarray().astype(bool)
+    for user in range(200):
+        group = np.arange(25) + user // 50 * 25
+        dense[user, group[~own[user, group]][:3]] = 1
+    disliked = scipy.sparse.csr_array(dense)
+    lists = {}
+    for name, negatives in (("plain", None), ("given", disliked)):
+        model = BPR(factors=16, iterations=60, given_share=0.5, random_state=0)
+        model.fit(communities, negatives=negatives, show_progress=False)
+        ids, _ = model.recommend(np.arange(200), N=5)
+        lists[name] = np.take_along_axis(dense, ids, axis=1).mean()
+    assert lists["plain"] > 0.1
+    assert lists["given"] < 0.2 * lists["plain"]
+
+
+def test_a_step_decay_halves_the_rate_after_every_quarter(communities):
+    model = fit(communities, iterations=8, learning_rate=0.4, learning_rate_decay="step")
+    assert [epoch.learning_rate for epoch in model.history] == [0.4, 0.4, 0.2, 0.2, 0.1, 0.1, 0.05, 0.05]

@@ -12,6 +12,7 @@ from numpy.testing import assert_array_equal
 from scipy import stats
 
 from fastbpr import _schedules, _tables
+from fastbpr._negatives import Recipe
 
 FROZEN = _schedules.Step(0.0, 0.0, 0.0, 0.0, 0.0)
 
@@ -23,15 +24,16 @@ def power_law(n_users, n_items, density, seed=0):
     return scipy.sparse.csr_array(rng.permutation(dense, axis=1), dtype=np.float32)
 
 
-def prepared(matrix, schedule, *, factors=8, verify=True, num_threads=1, weights=None, item_bias=True, seed=0):
+def prepared(matrix, schedule, *, factors=8, num_threads=1, weights=None, item_bias=True, seed=0, given=None, **recipe):
     positives = _schedules.Positives.of(scipy.sparse.csr_array(matrix), weights)
     rng = np.random.default_rng(seed)
     tables = _tables.pack(
         rng.normal(0, 0.1, (matrix.shape[0], factors)).astype(np.float32),
         rng.normal(0, 0.1, (matrix.shape[1], factors)).astype(np.float32),
         np.zeros(matrix.shape[1], dtype=np.float32) if item_bias else None,
+        adagrad=recipe.get("optimizer") == "adagrad",
     )
-    return tables, _schedules.SCHEDULES[schedule](positives, tables, verify, num_threads)
+    return tables, _schedules.SCHEDULES[schedule](positives, tables, Recipe(**recipe), num_threads, given)
 
 
 def last(sums):

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import reference
+from helpers import draws_of, negatives_of
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
@@ -25,9 +26,7 @@ def random_triplets(n, n_users, n_items, seed):
 def apply_with_kernel(training, model, triplets, strengths, weights=None, item_bias=True):
     tables = _tables.pack(*(part.astype(np.float32) for part in model[:2]), model[2] if item_bias else None)
     weights = np.ones(len(triplets)) if weights is None else weights
-    sums = training.apply_triplets(
-        tables.users, tables.items, item_bias, strengths, triplets, weights.astype(np.float32)
-    )
+    sums = training.apply_triplets(tables, strengths, triplets, weights.astype(np.float32))
     return tables, sums
 
 
@@ -95,9 +94,8 @@ def test_loss_and_pull_are_right_at_any_margin(training, margin):
 
 
 def test_negatives_are_uniform_over_the_items_that_are_not_positives(training):
-    positives = np.array([2, 8, 20], dtype=np.int32)
-    draws = np.empty(100_000, dtype=np.int32)
-    training.draw_negatives(1, 22, positives, draws)
+    positives = [2, 8, 20]
+    draws = draws_of(training, negatives_of(22), 22, positives, 100_000, seed=1)
     allowed = np.setdiff1d(np.arange(22), positives)
     counts = np.bincount(draws, minlength=22)
     assert counts.sum() == counts[allowed].sum() == len(draws)
@@ -107,8 +105,7 @@ def test_negatives_are_uniform_over_the_items_that_are_not_positives(training):
 @pytest.mark.parametrize("missing", [[0, 500, 999], [0], [999], [1, 2, 3]])
 def test_negatives_are_uniform_for_a_user_with_nearly_everything(training, missing):
     positives = np.setdiff1d(np.arange(1000), missing).astype(np.int32)
-    draws = np.empty(30_000, dtype=np.int32)
-    training.draw_negatives(2, 1000, positives, draws)
+    draws = draws_of(training, negatives_of(1000), 1000, positives, 30_000, seed=2)
     values, counts = np.unique(draws, return_counts=True)
     assert_array_equal(values, missing)
     assert len(missing) == 1 or stats.chisquare(counts).pvalue > 1e-3
@@ -116,8 +113,7 @@ def test_negatives_are_uniform_for_a_user_with_nearly_everything(training, missi
 
 def test_a_user_with_everything_has_no_negative(training):
     everything = np.arange(7, dtype=np.int32)
-    draws = np.zeros(5, dtype=np.int32)
-    training.draw_negatives(3, 7, everything, draws)
+    draws = draws_of(training, negatives_of(7), 7, everything, 5, seed=3)
     assert_array_equal(draws, -1)
 
 

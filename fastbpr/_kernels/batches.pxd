@@ -19,7 +19,8 @@ cdef struct Model:
     float* users
     float* items
     Py_ssize_t n_items
-    Py_ssize_t width  # of a user's row; an item's has LANES more if there are biases
+    Py_ssize_t width  # of a row of factors with its padding; LANES more floats follow where a row has extras
+    Py_ssize_t user_stride
     Py_ssize_t item_stride
     bint item_bias
     Step step
@@ -41,16 +42,23 @@ cdef struct Sums:
     int64_t n_updates
 
 
-cdef inline Model model_of(float[:, ::1] user_table, float[:, ::1] item_table, bint item_bias, step) except *:
-    """The tables as plain pointers, with the hyper-parameters of one epoch."""
+cdef inline Model model_of(object tables, object step) except *:
+    """A `_tables.Tables` as plain pointers, with the hyper-parameters of one epoch."""
     cdef Model model
+    cdef float[:, ::1] user_table = tables.users
+    cdef float[:, ::1] item_table = tables.items
     model.users = &user_table[0, 0]
     model.items = &item_table[0, 0]
     model.n_items = item_table.shape[0]
+    model.width = tables.width
+    model.user_stride = user_table.shape[1]
     model.item_stride = item_table.shape[1]
-    model.width = user_table.shape[1]
-    model.item_bias = item_bias
+    model.item_bias = tables.item_bias
     model.step.learning_rate = step.learning_rate
+    model.step.reg_user = step.reg_user
+    model.step.reg_positive = step.reg_positive
+    model.step.reg_negative = step.reg_negative
+    model.step.reg_bias = step.reg_bias
     model.step.keep_user = 1 - step.learning_rate * step.reg_user
     model.step.keep_positive = 1 - step.learning_rate * step.reg_positive
     model.step.keep_negative = 1 - step.learning_rate * step.reg_negative

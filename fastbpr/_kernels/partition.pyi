@@ -25,3 +25,19 @@ def bucket_interactions(
     bucket_weights: NDArray[np.float32],
     num_threads: int,
 ) -> None: ...
+def alias_tables(
+    weights: NDArray[np.float64],
+    block_starts: NDArray[np.int64],
+    block_items: NDArray[np.int32],
+    shares: NDArray[np.uint32],
+    aliases: NDArray[np.int32],
+    num_threads: int,
+) -> None: ...
+def divide_orders(
+    orders: NDArray[np.int32],
+    block_starts: NDArray[np.int64],
+    block_of_item: NDArray[np.uint16],
+    place_of_item: NDArray[np.int32],
+    divided: NDArray[np.int32],
+    num_threads: int,
+) -> None: ...

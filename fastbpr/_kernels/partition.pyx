@@ -8,8 +8,10 @@ are listed by their places in their block, which are what negatives are drawn fr
 
 Everything is a function of the epoch's key and the data; threads only share the work.
 """
-from cython.parallel cimport parallel, threadid
-from libc.stdint cimport int32_t, int64_t, uint16_t, uint64_t
+from cython.parallel cimport parallel, prange, threadid
+from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
+
+import numpy as np
 
 from fastbpr._kernels.random cimport SHUFFLE_STREAM, USER_STREAM, draw_below, stream
 from fastbpr._kernels.tasks cimport claim, set_counter, wait_for
@@ -161,3 +163,90 @@ cdef void bucket_user_block(const Work* work, Py_ssize_t first_user, Py_ssize_t 
             work.places[target] = work.place_of_item[item]
             if work.weights != NULL:
                 work.bucket_weights[target] = work.weights[entry]
+
+
+def alias_tables(
+    const double[::1] weights,           # in   (n_items,)  > 0, in any unit
+    const int64_t[::1] block_starts,     # in   (n_blocks + 1,)
+    const int32_t[::1] block_items,      # in   (n_items,)
+    uint32_t[::1] shares,                # out  (n_items,)  by block and place
+    int32_t[::1] aliases,                # out  (n_items,)
+    int num_threads,
+):
+    """Make the alias table of every block: what `draw_weighted` draws from."""
+    cdef Py_ssize_t block
+    cdef double[::1] columns = np.empty(weights.shape[0])
+    with nogil:
+        for block in prange(block_starts.shape[0] - 1, num_threads=num_threads, schedule="static"):
+            alias_table(&weights[0], block_starts[block + 1] - block_starts[block],
+                        &block_items[0] + block_starts[block], &columns[0] + block_starts[block],
+                        &shares[0] + block_starts[block], &aliases[0] + block_starts[block])
+
+
+cdef void alias_table(const double* weights, Py_ssize_t n, const int32_t* items, double* columns, uint32_t* shares,
+                      int32_t* aliases) noexcept nogil:
+    """Fill every column of height 1 with at most two places (Walker 1977; Vose 1991), by one sweep without stacks.
+
+    columns[k] is what is still to be placed of place k, with a mean of 1. `low` sweeps over those below 1, `high` over
+    the others, each filling up a low one; a high one that falls below 1 behind the sweep is the next to be filled up.
+    """
+    cdef:
+        double total = 0, share
+        Py_ssize_t k, low = 0, high = 0, current
+    for k in range(n):
+        total += weights[items[k]]
+    for k in range(n):
+        columns[k] = weights[items[k]] * n / total
+        shares[k] = 0xFFFFFFFF
+        aliases[k] = <int32_t>k
+    while low < n and columns[low] >= 1:
+        low += 1
+    while high < n and columns[high] < 1:
+        high += 1
+    current = low
+    while current < n and high < n:
+        share = columns[current] * 4294967296.0
+        shares[current] = 0xFFFFFFFF if share >= 4294967295.0 else <uint32_t>share
+        aliases[current] = <int32_t>high
+        columns[high] -= 1 - columns[current]
+        if current == low:
+            low += 1
+            while low < n and columns[low] >= 1:
+                low += 1
+        current = low
+        if columns[high] < 1:
+            if high < low:
+                current = high
+            high += 1
+            while high < n and columns[high] < 1:
+                high += 1
+
+
+def divide_orders(
+    const int32_t[:, ::1] orders,        # in   (n_orders, n_items)  items, in any order
+    const int64_t[::1] block_starts,     # in   (n_blocks + 1,)
+    const uint16_t[::1] block_of_item,   # in   (n_items,)
+    const int32_t[::1] place_of_item,    # in   (n_items,)
+    int32_t[::1] divided,                # out  (n_orders * n_items,)  by block, order and rank: places
+    int num_threads,
+):
+    """Divide orders of all items into orders of every block's places."""
+    cdef Py_ssize_t order, n_blocks = block_starts.shape[0] - 1
+    cdef int64_t[:, ::1] cursors = np.empty((orders.shape[0], n_blocks + 8), dtype=np.int64)
+    with nogil:
+        for order in prange(orders.shape[0], num_threads=num_threads, schedule="static"):
+            divide_order(&orders[order, 0], orders.shape[1], order, orders.shape[0], n_blocks, &block_starts[0],
+                         &block_of_item[0], &place_of_item[0], &cursors[order, 0], &divided[0])
+
+
+cdef void divide_order(const int32_t* items, Py_ssize_t n_items, Py_ssize_t order, Py_ssize_t n_orders,
+                       Py_ssize_t n_blocks, const int64_t* block_starts, const uint16_t* block_of_item,
+                       const int32_t* place_of_item, int64_t* cursors, int32_t* divided) noexcept nogil:
+    """Divide one order."""
+    cdef Py_ssize_t block, rank
+    for block in range(n_blocks):
+        cursors[block] = block_starts[block] * n_orders + order * (block_starts[block + 1] - block_starts[block])
+    for rank in range(n_items):
+        block = block_of_item[items[rank]]
+        divided[cursors[block]] = place_of_item[items[rank]]
+        cursors[block] += 1

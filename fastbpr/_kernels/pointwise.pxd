@@ -61,6 +61,10 @@ cdef struct Step:
     # What an update needs besides its rows. keep_x is what is left of a row of kind x after its penalty:
     # 1 - learning_rate * reg_x.
     float learning_rate
+    float reg_user
+    float reg_positive
+    float reg_negative
+    float reg_bias
     float keep_user
     float keep_positive
     float keep_negative
@@ -114,6 +118,19 @@ cdef inline float loss_of(float softplus) noexcept nogil:
     """
     cdef float above = softplus - <float>23.0258509
     return (<float>23.0258509 if above > 0 else softplus) - log1p_exp_negative(above if above > 0 else -above)
+
+
+cdef inline float dot(const float* one, const float* other, Py_ssize_t width) noexcept nogil:
+    """Sum of products."""
+    cdef float[LANES] lanes
+    cdef Py_ssize_t group, f, k
+    for k in range(LANES):
+        lanes[k] = 0
+    for group in range(width // LANES):
+        f = group * LANES
+        for k in range(LANES):
+            lanes[k] += one[f + k] * other[f + k]
+    return sum_lanes(lanes)
 
 
 cdef inline float preference(const float* user, const float* positive, const float* negative,

@@ -63,3 +63,8 @@ cdef inline uint32_t draw_below(uint64_t* state, uint32_t bound) noexcept nogil:
 cdef inline uint64_t draw_below_large(uint64_t* state, uint64_t bound) noexcept nogil:
     """Uniform integer in 0 .. bound - 1 for any bound below 2**40; its bias, bound / 2**53, cannot be seen."""
     return <uint64_t>(<double>(draw_word(state) >> 11) * (1.0 / 9007199254740992.0) * <double>bound)
+
+
+cdef inline float share_of(uint64_t word) noexcept nogil:
+    """A word as a uniform number of [0, 1), a multiple of 2**-24."""
+    return <float>(word >> 40) * <float>5.9604644775390625e-8

@@ -3,6 +3,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fastbpr._negatives import Negatives
+from fastbpr._tables import Tables
+
 class _Step(Protocol):
     @property
     def learning_rate(self) -> float: ...
@@ -16,12 +19,12 @@ class _Step(Protocol):
     def reg_bias(self) -> float: ...
 
 GROUP_SIZE: int
+MAX_NEGATIVES: int
+MAX_CANDIDATES: int
 
 def train_stages(
-    user_table: NDArray[np.float32],
-    item_table: NDArray[np.float32],
-    item_bias: bool,
-    verify: bool,
+    tables: Tables,
+    negatives: Negatives,
     step: _Step,
     key: int,
     first_stage: int,
@@ -33,6 +36,7 @@ def train_stages(
     block_starts: NDArray[np.int64],
     block_items: NDArray[np.int32],
     stamps: NDArray[np.uint32],
+    directions: NDArray[np.float32],
     progress: NDArray[np.int64],
     losses: NDArray[np.float64],
     n_correct: NDArray[np.int64],
@@ -40,10 +44,8 @@ def train_stages(
 ) -> None: ...
 def n_chunks_of(n_interactions: int) -> int: ...
 def train_chunks(
-    user_table: NDArray[np.float32],
-    item_table: NDArray[np.float32],
-    item_bias: bool,
-    verify: bool,
+    tables: Tables,
+    negatives: Negatives,
     step: _Step,
     key: int,
     first_chunk: int,
@@ -55,19 +57,36 @@ def train_chunks(
     losses: NDArray[np.float64],
     n_correct: NDArray[np.int64],
     n_updates: NDArray[np.int64],
-    num_threads: int,
+    directions: NDArray[np.float32],
 ) -> None: ...
 def apply_triplets(
-    user_table: NDArray[np.float32],
-    item_table: NDArray[np.float32],
-    item_bias: bool,
+    tables: Tables,
     step: _Step,
     triplets: NDArray[np.int32],
     weights: NDArray[np.float32],
 ) -> tuple[float, int, int]: ...
+def make_steps(
+    tables: Tables,
+    negatives: Negatives,
+    step: _Step,
+    seed: int,
+    interactions: NDArray[np.int32],
+    weights: NDArray[np.float32],
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+) -> tuple[float, int, int]: ...
+def apply_steps(
+    tables: Tables,
+    negatives: Negatives,
+    step: _Step,
+    steps: NDArray[np.int32],
+    weights: NDArray[np.float32],
+) -> tuple[float, int, int]: ...
 def draw_negatives(
+    negatives: Negatives,
     seed: int,
     n_items: int,
+    user: NDArray[np.float32],
     positives: NDArray[np.int32],
-    negatives: NDArray[np.int32],
+    draws: NDArray[np.int32],
 ) -> None: ...

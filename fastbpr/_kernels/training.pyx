@@ -1,16 +1,18 @@
-"""BPR by SGD: draws triplets and applies their updates. The whole training hot path.
+"""SGD: draws triplets and applies their updates. The whole training hot path.
 
-Both schedules fill a `Batch` with triplets (verified negatives: never one of the user's positives), prefetch rows that
-are not in cache, and pass it to `train_batch`. They differ in where triplets come from:
+The usual recipe, BPR with one uniform negative, fills a `Batch` with triplets (verified negatives: never one of the
+user's positives), prefetches rows that are not in cache, and passes it to `train_batch`. Every other recipe makes one
+step at a time, by `train_one`. The schedules differ in where positives and negatives come from:
 
 blocked   The buckets of one stage share no user row and no item row, so threads take them in any order without a race
           and with the same result. Negatives come from the bucket's own item block.
 hogwild   Chunks of interactions drawn at random, negatives from the whole catalogue. Threads share all rows and take
           no locks; an update lost to a race costs a little accuracy, never memory safety.
 
-Memory layout (made by fastbpr/_tables.py). Row u of `user_table` is p_u in the first floats, then zeros to a multiple
-of LANES. Row i of `item_table` is the same for q_i; with item_bias, LANES more floats follow, b_i the first of them, so
-that a bias shares its cache line with nothing that another thread writes. Rows start on 64-byte boundaries.
+Memory layout (made by fastbpr/_tables.py). Row u of `user_table` is p_u in the first floats, then zeros to `width`, a
+multiple of LANES. Row i of `item_table` is the same for q_i. Where there is more to know about a row, LANES more floats
+follow: of an item b_i and Adagrad's sums for the row and for the bias, of a user Adagrad's sum. So what belongs to a
+row shares its cache line with nothing that another thread writes. Rows start on 64-byte boundaries.
 
 What every function here trusts: indices are in range; CSR rows and blocks are sorted and without duplicates;
 every weight is finite; no other thread holds the tables.
@@ -19,31 +21,32 @@ from cython.parallel cimport parallel, prange, threadid
 from libc.stdint cimport int16_t, int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
+import numpy as np
+
 from fastbpr._kernels.batches cimport GROUP, WINDOW, Batch, Model, Sums, model_of, train_batch
+from fastbpr._kernels.negatives cimport Pool, Taken, draw_free, draw_negative, highest_attention
 from fastbpr._kernels.prefetch cimport prefetch, prefetch_row_to_write
 from fastbpr._kernels.random cimport (
-    BUCKET_STREAM, CHUNK_STREAM, draw_below, draw_below_large, position_at, scale_bits, stream, word_at,
+    BUCKET_STREAM, CHUNK_STREAM, draw_below_large, position_at, scale_bits, stream, word_at,
 )
-from fastbpr._kernels.search cimport contains
+from fastbpr._kernels.sources cimport Sources, pool_of, recipe_of, sources_of
+from fastbpr._kernels.steps cimport (
+    MOST_CANDIDATES, MOST_NEGATIVES, Recipe, apply_losses, score_items, score_of, train_one,
+)
 from fastbpr._kernels.tasks cimport SPINS, claim, read_counter, set_counter, take_ticket, wait_a_little
 
 cdef enum:
-    MAX_REDRAWS = 16  # of a negative, before the items that are none are counted out instead
     CHUNK = 4096      # triplets per hogwild stream
     WARM_VISITS = 4   # visits per item of a block from which on its rows stay in cache by themselves
     UPDATES = 16      # that take about as long as giving the CPU away and getting it back
     SPREAD = 79       # odd; entries k and k + 1 of a window are updated 47 triplets apart
 
 GROUP_SIZE = GROUP
+MAX_NEGATIVES = MOST_NEGATIVES
+MAX_CANDIDATES = MOST_CANDIDATES
 
 
 # ---- the blocked schedule: buckets ------------------------------------------------------------------------------
-
-cdef struct Marks:
-    # What the places of an item block are marked with. Those of the user at hand have the newest stamp.
-    uint32_t* stamps  # (largest block,)
-    uint32_t newest
-
 
 cdef inline void draw_candidates(uint64_t* rng, uint32_t n_places, int32_t* first, int32_t* second) noexcept nogil:
     """Two uniform places for each entry of a window."""
@@ -56,29 +59,9 @@ cdef inline void draw_candidates(uint64_t* rng, uint32_t n_places, int32_t* firs
     rng[0] = position_at(rng[0], WINDOW)
 
 
-cdef int32_t redraw(const Marks* marks, Py_ssize_t n_places, uint64_t* rng) noexcept nogil:
-    """A uniform place that is not marked, or -1 if there is none."""
-    cdef Py_ssize_t _attempt, place, rank, n_free = 0
-    for _attempt in range(MAX_REDRAWS):
-        place = draw_below(rng, <uint32_t>n_places)
-        if marks.stamps[place] != marks.newest:
-            return <int32_t>place
-    for place in range(n_places):
-        n_free += marks.stamps[place] != marks.newest
-    if n_free == 0:
-        return -1
-    rank = draw_below(rng, <uint32_t>n_free)
-    for place in range(n_places):
-        if marks.stamps[place] != marks.newest:
-            if rank == 0:
-                return <int32_t>place
-            rank -= 1
-    return -1
-
-
 cdef void train_bucket(const Model* model, const int32_t* users, const int32_t* places, const float* weights,
                        Py_ssize_t size, const int32_t* items, Py_ssize_t n_places, bint verify, uint64_t rng,
-                       Marks* marks, Sums* sums) noexcept nogil:
+                       Taken* taken, Sums* sums) noexcept nogil:
     """One pass over a bucket in windows: a negative for each interaction, and the updates.
 
     A user's positives in this block are the run of entries with the same user. Without `verify`, a negative is only
@@ -101,10 +84,10 @@ cdef void train_bucket(const Model* model, const int32_t* users, const int32_t* 
         complete = True
         while entry < end:
             if entry == run_end:
-                run_end = mark_run(users, places, entry, size, verify, marks)
+                run_end = mark_run(users, places, entry, size, verify, taken)
                 prefetch_row_to_write(model.users + users[entry] * model.width, model.width)
             stop = min(run_end, end)
-            complete &= choose(marks, first + (entry - start), second + (entry - start), stop - entry, items,
+            complete &= choose(taken, first + (entry - start), second + (entry - start), stop - entry, items,
                                n_places, &rng, batch.negatives + (entry - start))
             entry = stop
         for k in range(end - start):
@@ -120,27 +103,27 @@ cdef void train_bucket(const Model* model, const int32_t* users, const int32_t* 
 
 
 cdef inline Py_ssize_t mark_run(const int32_t* users, const int32_t* places, Py_ssize_t start, Py_ssize_t size,
-                                bint verify, Marks* marks) noexcept nogil:
+                                bint verify, Taken* taken) noexcept nogil:
     """Mark the places of the run that begins at `start`, and return where it ends."""
     cdef Py_ssize_t entry = start + 1
-    cdef uint32_t stamp = marks.newest + 1
-    marks.newest = stamp
-    marks.stamps[places[start]] = stamp
+    cdef uint32_t stamp = taken.newest + 1
+    taken.newest = stamp
+    taken.stamps[places[start]] = stamp
     if verify:
         while entry < size and users[entry] == users[start]:
-            marks.stamps[places[entry]] = stamp
+            taken.stamps[places[entry]] = stamp
             entry += 1
     return entry
 
 
-cdef inline bint choose(const Marks* marks, const int32_t* first, const int32_t* second, Py_ssize_t size,
+cdef inline bint choose(const Taken* taken, const int32_t* first, const int32_t* second, Py_ssize_t size,
                         const int32_t* items, Py_ssize_t n_places, uint64_t* rng, int32_t* negatives) noexcept nogil:
     """The item of the first of two candidates that is not marked, or a redraw, for entries of one run.
 
     It is -1 where every place is marked; return whether there is none such. Choosing is arithmetic: a branch would be
     mispredicted wherever users have much of the catalogue.
     """
-    cdef Marks own = marks[0]
+    cdef Taken own = taken[0]
     cdef Py_ssize_t k, n_refused = 0
     cdef int32_t place, first_marked
     for k in range(size):
@@ -152,7 +135,7 @@ cdef inline bint choose(const Marks* marks, const int32_t* first, const int32_t*
         return True
     for k in range(size):
         if own.stamps[first[k]] == own.newest and own.stamps[second[k]] == own.newest:
-            place = redraw(marks, n_places, rng)
+            place = draw_free(n_places, taken, rng)
             negatives[k] = items[place] if place >= 0 else -1
             n_refused = -1 if place < 0 else n_refused
     return n_refused >= 0
@@ -186,9 +169,10 @@ cdef inline void prefetch_items(const Model* model, const Batch* batch) noexcept
 
 cdef struct Buckets:
     # One epoch's buckets, and where their sums go.
+    Recipe recipe
+    Sources sources
     Py_ssize_t n_blocks
     uint64_t key
-    bint verify
     const int64_t* starts        # (n_blocks, n_blocks + 1)
     const int32_t* users
     const int32_t* places
@@ -201,10 +185,8 @@ cdef struct Buckets:
 
 
 def train_stages(
-    float[:, ::1] user_table,            # in/out
-    float[:, ::1] item_table,            # in/out
-    bint item_bias,
-    bint verify,                         # in   whether a user's positives are no negatives
+    object tables,                       # in/out  users, items, width, item_bias of a `_tables.Tables`
+    object negatives,                    # in   a `_negatives.Negatives`
     object step,                         # in   learning_rate, reg_user, reg_positive, reg_negative, reg_bias
     uint64_t key,                        # in   the epoch's key
     Py_ssize_t first_stage,
@@ -216,6 +198,7 @@ def train_stages(
     const int64_t[::1] block_starts,     # in   (n_blocks + 1,)
     const int32_t[::1] block_items,      # in   (n_items,)
     uint32_t[:, ::1] stamps,             # scratch (num_threads, largest block + one cache line, which is not shared)
+    float[:, ::1] directions,            # scratch (num_threads, width)
     int64_t[:, ::1] progress,            # scratch (n_blocks, one cache line)
     double[:, ::1] losses,               # out  (n_blocks, n_blocks)  sum of losses of each bucket
     int64_t[:, ::1] n_correct,           # out  (n_blocks, n_blocks)  triplets with margin > 0
@@ -227,13 +210,14 @@ def train_stages(
     bucket waits for two others only: its user block's and its item block's last one. No barrier parts the stages.
     """
     cdef:
-        Model model = model_of(user_table, item_table, item_bias, step)
+        Model model = model_of(tables, step)
         Buckets buckets
         int num_threads = <int>stamps.shape[0]
         int64_t n_finished = 0
+    buckets.recipe = recipe_of(negatives)
+    buckets.sources = sources_of(negatives)
     buckets.n_blocks = block_starts.shape[0] - 1
     buckets.key = key
-    buckets.verify = verify
     buckets.starts = &bucket_starts[0, 0]
     buckets.users = &bucket_users[0]
     buckets.places = &bucket_places[0]
@@ -245,11 +229,12 @@ def train_stages(
     buckets.n_updates = &n_updates[0, 0]
     progress[:] = first_stage
     with nogil, parallel(num_threads=num_threads):
-        train_share(&model, &buckets, last_stage, threadid(), stamps, progress, &n_finished)
+        train_share(&model, &buckets, last_stage, threadid(), stamps, directions, progress, &n_finished)
 
 
 cdef void train_share(const Model* model, const Buckets* buckets, Py_ssize_t last_stage, int thread,
-                      uint32_t[:, ::1] stamps, int64_t[:, ::1] progress, int64_t* n_finished) noexcept nogil:
+                      uint32_t[:, ::1] stamps, float[:, ::1] directions, int64_t[:, ::1] progress,
+                      int64_t* n_finished) noexcept nogil:
     """One thread's share. progress[b] has block b's next stage that nobody has begun, and its next that is not done.
 
     A thread has a run of user blocks to itself, so that their rows, and most item blocks, stay in its core's cache.
@@ -264,8 +249,9 @@ cdef void train_share(const Model* model, const Buckets* buckets, Py_ssize_t las
         Py_ssize_t patience = SPINS + buckets.starts[n_blocks * (n_blocks + 1) - 1] // (n_blocks * n_blocks) // UPDATES
         Py_ssize_t k, block, stage, n_waits = 0
         bint has_worked
-        Marks marks = Marks(&stamps[thread, 0], 0)
-    memset(marks.stamps, 0, stamps.shape[1] * sizeof(uint32_t))
+        Taken taken = Taken(&stamps[thread, 0], 0, NULL, 0)
+        float* direction = &directions[thread, 0]
+    memset(taken.stamps, 0, stamps.shape[1] * sizeof(uint32_t))
     while read_counter(n_finished) < n_blocks:
         has_worked = False
         for k in range(n_own if n_waits < patience else n_blocks):
@@ -276,7 +262,7 @@ cdef void train_share(const Model* model, const Buckets* buckets, Py_ssize_t las
                 and read_counter(&progress[(block + 1) % n_blocks, 1]) >= stage
                 and claim(&progress[block, 0], stage)
             ):
-                train_one_bucket(model, buckets, block, (block + stage) % n_blocks, &marks)
+                train_one_bucket(model, buckets, block, (block + stage) % n_blocks, direction, &taken)
                 set_counter(&progress[block, 1], stage + 1)
                 if stage + 1 == last_stage:
                     take_ticket(n_finished)
@@ -291,51 +277,64 @@ cdef void train_share(const Model* model, const Buckets* buckets, Py_ssize_t las
 
 
 cdef void train_one_bucket(const Model* model, const Buckets* buckets, Py_ssize_t user_block, Py_ssize_t item_block,
-                           Marks* marks) noexcept nogil:
+                           float* direction, Taken* taken) noexcept nogil:
     """Find the bucket's arrays, train it and write down its sums."""
     cdef:
         const int64_t* starts = buckets.starts + user_block * (buckets.n_blocks + 1) + item_block
         Py_ssize_t bucket = user_block * buckets.n_blocks + item_block
         int64_t first_item = buckets.block_starts[item_block]
+        Py_ssize_t n_places = buckets.block_starts[item_block + 1] - first_item
+        uint64_t rng = stream(buckets.key, BUCKET_STREAM, bucket)
         Sums sums = Sums(0, 0, 0)
-    train_bucket(
-        model, buckets.users + starts[0], buckets.places + starts[0],
-        buckets.weights + starts[0] if buckets.weights != NULL else NULL, starts[1] - starts[0],
-        buckets.block_items + first_item, buckets.block_starts[item_block + 1] - first_item,
-        buckets.verify, stream(buckets.key, BUCKET_STREAM, bucket), marks, &sums,
-    )
+    if buckets.sources.is_plain:
+        train_bucket(
+            model, buckets.users + starts[0], buckets.places + starts[0],
+            buckets.weights + starts[0] if buckets.weights != NULL else NULL, starts[1] - starts[0],
+            buckets.block_items + first_item, n_places, buckets.sources.verify, rng, taken, &sums,
+        )
+    else:
+        train_bucket_stepwise(model, buckets, user_block, item_block, n_places, rng, direction, taken, &sums)
     buckets.losses[bucket] = sums.loss
     buckets.n_correct[bucket] = sums.n_correct
     buckets.n_updates[bucket] = sums.n_updates
 
 
+cdef void train_bucket_stepwise(const Model* model, const Buckets* buckets, Py_ssize_t user_block,
+                                Py_ssize_t item_block, Py_ssize_t n_places, uint64_t rng, float* direction,
+                                Taken* taken, Sums* sums) noexcept nogil:
+    """One pass over a bucket, one step for each interaction.
+
+    The bucket of given negatives has its users in the same order, so both are gone through together.
+    """
+    cdef:
+        const Sources* sources = &buckets.sources
+        Py_ssize_t bucket = user_block * (buckets.n_blocks + 1) + item_block
+        int64_t entry, run_end = buckets.starts[bucket], end = buckets.starts[bucket + 1]
+        int64_t first_item = buckets.block_starts[item_block]
+        int64_t given = 0, given_end = 0
+        int32_t user
+        Pool pool = pool_of(sources, first_item, n_places, buckets.block_items + first_item)
+    if sources.given_starts != NULL:
+        given = sources.given_starts[bucket]
+        given_end = sources.given_starts[bucket + 1]
+    for entry in range(buckets.starts[bucket], end):
+        user = buckets.users[entry]
+        if entry == run_end:
+            run_end = entry + mark_run(buckets.users + entry, buckets.places + entry, 0, end - entry, sources.verify,
+                                       taken)
+            while given < given_end and sources.user_ranks[sources.given_users[given]] < sources.user_ranks[user]:
+                given += 1
+            pool.given = sources.given_places + given
+            pool.n_given = 0
+            while given + pool.n_given < given_end and sources.given_users[given + pool.n_given] == user:
+                pool.n_given += 1
+            if pool.n_given:
+                pool.given_rate = sources.given_rates[user]
+        train_one(model, &buckets.recipe, &pool, taken, user, pool.items[buckets.places[entry]],
+                  buckets.weights[entry] if buckets.weights != NULL else <float>1, &rng, direction, sums)
+
+
 # ---- the hogwild schedule ---------------------------------------------------------------------------------------
-
-
-cdef int32_t count_out(Py_ssize_t n_items, const int32_t* positives, Py_ssize_t n_positives,
-                       uint64_t* rng) noexcept nogil:
-    """A uniform item that is none of the positives, which are fewer than the items: by counting past them."""
-    cdef int32_t item = <int32_t>draw_below(rng, <uint32_t>(n_items - n_positives))
-    cdef Py_ssize_t k
-    for k in range(n_positives):
-        if positives[k] > item:
-            break
-        item += 1
-    return item
-
-
-cdef int32_t draw_negative(Py_ssize_t n_items, const int32_t* positives, Py_ssize_t n_positives,
-                           uint64_t* rng) noexcept nogil:
-    """A uniform item that is none of the positives, or -1 if there is none."""
-    cdef Py_ssize_t _attempt
-    cdef int32_t negative
-    if n_positives == n_items:
-        return -1
-    for _attempt in range(MAX_REDRAWS):
-        negative = <int32_t>draw_below(rng, <uint32_t>n_items)
-        if not contains(positives, n_positives, negative):
-            return negative
-    return count_out(n_items, positives, n_positives, rng)
 
 
 def n_chunks_of(int64_t n_interactions):
@@ -344,10 +343,8 @@ def n_chunks_of(int64_t n_interactions):
 
 
 def train_chunks(
-    float[:, ::1] user_table,            # in/out
-    float[:, ::1] item_table,            # in/out
-    bint item_bias,
-    bint verify,                         # in   whether a user's positives are no negatives
+    object tables,                       # in/out  users, items, width, item_bias of a `_tables.Tables`
+    object negatives,                    # in   a `_negatives.Negatives`
     object step,                         # in   learning_rate, reg_user, reg_positive, reg_negative, reg_bias
     uint64_t key,                        # in   the epoch's key
     Py_ssize_t first_chunk,
@@ -359,23 +356,26 @@ def train_chunks(
     double[::1] losses,                  # out  (n_chunks,)
     int64_t[::1] n_correct,              # out  (n_chunks,)
     int64_t[::1] n_updates,              # out  (n_chunks,)
-    int num_threads,
+    float[:, ::1] directions,            # scratch (num_threads, width)
 ):
     """Train the given chunks of one hogwild epoch in place."""
     cdef:
-        Model model = model_of(user_table, item_table, item_bias, step)
+        Model model = model_of(tables, step)
+        Recipe recipe = recipe_of(negatives)
+        Sources sources = sources_of(negatives)
+        int num_threads = <int>directions.shape[0]
         const float* weight_of = &weights[0] if weights.shape[0] else NULL
         Py_ssize_t chunk
     with nogil:
         for chunk in prange(first_chunk, last_chunk, schedule="static", num_threads=num_threads):
-            train_chunk(&model, verify, chunk, stream(key, CHUNK_STREAM, chunk), indptr, indices, rows, weight_of,
-                        losses, n_correct, n_updates)
+            train_chunk(&model, &recipe, &sources, chunk, stream(key, CHUNK_STREAM, chunk), indptr, indices, rows,
+                        weight_of, &directions[threadid(), 0], losses, n_correct, n_updates)
 
 
 cdef void train_chunk(
-    const Model* model, bint verify, Py_ssize_t chunk, uint64_t rng, const int64_t[::1] indptr,
-    const int32_t[::1] indices, const int32_t[::1] rows, const float* weights,
-    double[::1] losses, int64_t[::1] n_correct, int64_t[::1] n_updates,
+    const Model* model, const Recipe* recipe, const Sources* sources, Py_ssize_t chunk, uint64_t rng,
+    const int64_t[::1] indptr, const int32_t[::1] indices, const int32_t[::1] rows, const float* weights,
+    float* direction, double[::1] losses, int64_t[::1] n_correct, int64_t[::1] n_updates,
 ) noexcept nogil:
     """One chunk: interactions drawn with replacement, in batches.
 
@@ -389,6 +389,8 @@ cdef void train_chunk(
         int32_t[WINDOW] users
         float[WINDOW] own_weights
         Py_ssize_t k, n
+        Pool pool = pool_of(sources, 0, model.n_items, NULL)
+        Taken taken = Taken(NULL, 0, NULL, 0)
         int64_t first, last
     batch.users = users
     batch.weights = own_weights if weights != NULL else NULL
@@ -410,14 +412,25 @@ cdef void train_chunk(
         for k in range(n):
             prefetch(&indices[(indptr[users[k]] + indptr[users[k] + 1]) >> 1])  # where the search for a negative begins
         for k in range(n):
-            first = indptr[users[k]] if verify else entries[k]
-            last = indptr[users[k] + 1] if verify else entries[k] + 1
-            batch.negatives[k] = draw_negative(model.n_items, &indices[first], last - first, &rng)
+            first = indptr[users[k]] if sources.verify else entries[k]
+            last = indptr[users[k] + 1] if sources.verify else entries[k] + 1
+            taken.positives = &indices[first]
+            taken.n_positives = last - first
+            if not sources.is_plain:
+                if sources.given_starts != NULL:
+                    pool.given = sources.given_places + sources.given_starts[users[k]]
+                    pool.n_given = sources.given_starts[users[k] + 1] - sources.given_starts[users[k]]
+                    pool.given_rate = sources.given_rates[users[k]]
+                train_one(model, recipe, &pool, &taken, users[k], batch.positives[k],
+                          own_weights[k] if weights != NULL else <float>1, &rng, direction, &sums)
+                continue
+            batch.negatives[k] = draw_free(model.n_items, &taken, &rng)
             if batch.negatives[k] >= 0:
                 prefetch_row_to_write(model.items + batch.negatives[k] * model.item_stride, model.item_stride)
                 batch.order[batch.size] = <int16_t>k
                 batch.size += 1
-        train_batch(model, &batch, &sums)
+        if sources.is_plain:
+            train_batch(model, &batch, &sums)
         remaining -= WINDOW
     losses[chunk] = sums.loss
     n_correct[chunk] = sums.n_correct
@@ -428,16 +441,14 @@ cdef void train_chunk(
 
 
 def apply_triplets(
-    float[:, ::1] user_table,            # in/out
-    float[:, ::1] item_table,            # in/out
-    bint item_bias,
+    object tables,                       # in/out
     object step,
     const int32_t[:, ::1] triplets,      # in   (n_triplets, 3)  user, positive, negative
     const float[::1] weights,            # in   (n_triplets,)
 ):
     """Apply given triplets in order; return (sum of losses, correctly ordered, updates)."""
     cdef:
-        Model model = model_of(user_table, item_table, item_bias, step)
+        Model model = model_of(tables, step)
         Batch batch
         Sums sums = Sums(0, 0, 0)
         Py_ssize_t k
@@ -457,14 +468,79 @@ def apply_triplets(
     return sums.loss, sums.n_correct, sums.n_updates
 
 
+def make_steps(
+    object tables,                       # in/out
+    object negatives,                    # in   a `_negatives.Negatives` of all items in one block
+    object step,
+    uint64_t seed,
+    const int32_t[:, ::1] interactions,  # in   (n, 2)  user, positive
+    const float[::1] weights,            # in   (n,)
+    const int64_t[::1] indptr,           # in   (n_users + 1,)
+    const int32_t[::1] indices,          # in   what is no negative of each user, ascending, at least one
+):
+    """Make the steps of given interactions in order; return (sum of losses, correctly ordered, updates)."""
+    cdef:
+        Model model = model_of(tables, step)
+        Recipe recipe = recipe_of(negatives)
+        Sources sources = sources_of(negatives)
+        Pool pool = pool_of(&sources, 0, model.n_items, NULL)
+        Taken taken = Taken(NULL, 0, NULL, 0)
+        Sums sums = Sums(0, 0, 0)
+        float[::1] direction = np.empty(model.width, dtype=np.float32)
+        uint64_t rng = stream(seed, CHUNK_STREAM, 0)
+        Py_ssize_t k
+        int32_t user
+    for k in range(interactions.shape[0]):
+        user = interactions[k, 0]
+        taken.positives = &indices[indptr[user]]
+        taken.n_positives = indptr[user + 1] - indptr[user]
+        if sources.given_starts != NULL:
+            pool.given = sources.given_places + sources.given_starts[user]
+            pool.n_given = sources.given_starts[user + 1] - sources.given_starts[user]
+            pool.given_rate = sources.given_rates[user]
+        train_one(&model, &recipe, &pool, &taken, user, interactions[k, 1], weights[k], &rng, &direction[0], &sums)
+    return sums.loss, sums.n_correct, sums.n_updates
+
+
+def apply_steps(
+    object tables,                       # in/out
+    object negatives,                    # in   a `_negatives.Negatives`; not of WARP
+    object step,
+    const int32_t[:, ::1] steps,         # in   (n, 2 + n_negatives)  user, positive, negatives
+    const float[::1] weights,            # in   (n,)
+):
+    """Apply steps with given negatives in order; return (sum of losses, correctly ordered, updates)."""
+    cdef:
+        Model model = model_of(tables, step)
+        Recipe recipe = recipe_of(negatives)
+        Sums sums = Sums(0, 0, 0)
+        float[MOST_NEGATIVES] scores
+        float[::1] direction = np.empty(model.width, dtype=np.float32)
+        float* row
+        Py_ssize_t k
+    for k in range(steps.shape[0]):
+        row = model.users + steps[k, 0] * model.user_stride
+        score_items(&model, row, &steps[k, 2], recipe.n_negatives, scores)
+        apply_losses(&model, &recipe, row, steps[k, 1], score_of(&model, row, steps[k, 1]), &steps[k, 2], scores,
+                     weights[k], &direction[0], &sums)
+    return sums.loss, sums.n_correct, sums.n_updates
+
+
 def draw_negatives(
+    object negatives,                    # in   a `_negatives.Negatives` of all items in one block
     uint64_t seed,
     int32_t n_items,
+    const float[::1] user,               # in   (width,)  the user's row
     const int32_t[::1] positives,        # in   ascending, at least one
-    int32_t[::1] negatives,              # out
+    int32_t[::1] draws,                  # out
 ):
-    """Fill `negatives` with draws of the hogwild schedule's sampler."""
-    cdef uint64_t rng = stream(seed, CHUNK_STREAM, 0)
-    cdef Py_ssize_t k
-    for k in range(negatives.shape[0]):
-        negatives[k] = draw_negative(n_items, &positives[0], positives.shape[0], &rng)
+    """Fill `draws` with single negatives for one user."""
+    cdef:
+        Sources sources = sources_of(negatives)
+        Pool pool = pool_of(&sources, 0, n_items, NULL)
+        Taken taken = Taken(NULL, 0, &positives[0], positives.shape[0])
+        uint64_t rng = stream(seed, CHUNK_STREAM, 0)
+        float highest = highest_attention(&pool, &user[0]) if pool.orders != NULL else <float>0
+        Py_ssize_t k
+    for k in range(draws.shape[0]):
+        draws[k] = draw_negative(&pool, &taken, &user[0], highest, &rng)

@@ -152,6 +152,33 @@ def check_training_data(user_items: Any, weights: Any) -> tuple[scipy.sparse.csr
     return matrix, (matrix.data / matrix.data.mean(dtype=np.float64)).astype(np.float32)
 
 
+def check_given_negatives(
+    name: str, value: Any, user_items: Any, positives: scipy.sparse.csr_array
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return (indptr, indices) of what users are known not to want, without their positives; None if that is nothing.
+
+    Indices are int32 and ascending.
+    """
+    matrix = check_user_items(name, value, shape=positives.shape, allow_empty=True)
+    check_same_labels(name, value, "user_items", user_items)
+    unwanted = scipy.sparse.csr_array(matrix.astype(bool) > positives.astype(bool))
+    unwanted.sort_indices()
+    if unwanted.nnz == 0:
+        return None
+    return unwanted.indptr.astype(np.int64), unwanted.indices.astype(np.int32)
+
+
+def check_same_labels(name: str, value: Any, other_name: str, other: Any) -> None:
+    """Refuse Interactions whose rows or columns are other users or items than those of other Interactions."""
+    for what in ("user", "item"):
+        labels, expected = getattr(value, f"{what}_labels", None), getattr(other, f"{what}_labels", None)
+        if labels is not None and expected is not None and not np.array_equal(labels, expected):
+            raise ValueError(
+                f"{name} must have the same {what}s in the same rows as {other_name}, got other {what}_labels. Make "
+                "both from one log, and divide it afterwards."
+            )
+
+
 def check_rows(name: str, value: Any, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Return (indptr, indices) of what the queried users have, one row per query."""
     if scipy.sparse.issparse(value) and value.ndim == 2 and value.shape[1] == shape[1] and value.shape[0] != shape[0]:

@@ -31,10 +31,13 @@ def check_num_threads(value: Any) -> int:
     return check_integer("num_threads", value, minimum=0, maximum=MAX_THREADS)
 
 
-def check_number(name: str, value: Any, *, above: float | None = None, minimum: float | None = None) -> float:
+def check_number(
+    name: str, value: Any, *, above: float | None = None, minimum: float | None = None, maximum: float | None = None
+) -> float:
     """Return a finite number within bounds as float."""
     rule = "a finite number" + (f" > {above}" if above is not None else "")
     rule += f" >= {minimum}" if minimum is not None else ""
+    rule += f" and <= {maximum}" if maximum is not None else ""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be {rule}, got {value!r}.")
     number = float(value)
@@ -42,6 +45,7 @@ def check_number(name: str, value: Any, *, above: float | None = None, minimum: 
         not math.isfinite(number)
         or (above is not None and number <= above)
         or (minimum is not None and number < minimum)
+        or (maximum is not None and number > maximum)
     ):
         raise ValueError(f"{name} must be {rule}, got {value!r}.")
     return number

@@ -1,0 +1,153 @@
+"""How a fit's steps are made, and where the negatives of an epoch come from: what the kernels are told about both."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+
+from fastbpr._kernels import partition, training
+from fastbpr._tables import Tables
+
+LOSSES = ("bpr", "warp", "softmax")  # their numbers in losses.pxd
+NEGATIVES = ("uniform", "popularity", "dynamic", "adaptive")
+OPTIMIZERS = ("sgd", "adagrad")
+MAX_NEGATIVES = training.MAX_NEGATIVES
+MAX_CANDIDATES = training.MAX_CANDIDATES
+
+SORTED_PER_UPDATE = 0.25  # numbers that may be sorted for the orders of `adaptive`, for each update of an epoch
+
+
+class Recipe(NamedTuple):
+    """What a step is; `BPR` documents the parameters."""
+
+    loss: str = "bpr"
+    negatives: str = "uniform"
+    n_negatives: int = 1
+    n_candidates: int = 1
+    popularity_power: float = 0.75
+    uniform_share: float = 0.0
+    adaptive_rank: float = 0.01
+    optimizer: str = "sgd"
+    given_share: float = 0.0
+    verify: bool = True
+
+    @property
+    def adagrad(self) -> bool:
+        """Whether tables need room for Adagrad's sums."""
+        return self.optimizer == "adagrad"
+
+
+def none_of(dtype: type) -> np.ndarray:
+    """Return an empty array: what the kernels take for what a recipe has no use for."""
+    return np.empty(0, dtype=dtype)
+
+
+class Negatives:
+    """The recipe and the arrays that it needs, made anew for each epoch as far as they depend on it."""
+
+    def __init__(self, recipe: Recipe, counts: np.ndarray, tables: Tables, n_interactions: int) -> None:
+        self.loss = LOSSES.index(recipe.loss)
+        self.n_negatives = recipe.n_negatives
+        self.n_candidates = recipe.n_candidates
+        self.adagrad = recipe.adagrad
+        self.n_factors = tables.factors
+        self.verify = recipe.verify
+        self.is_plain = (
+            recipe.loss == "bpr"
+            and recipe.negatives == "uniform"
+            and recipe.n_negatives == recipe.n_candidates == 1
+            and recipe.optimizer == "sgd"
+        )
+        self.given_starts, self.given_rates = none_of(np.int64), none_of(np.float32)
+        self.given_users, self.given_places, self.user_ranks = (none_of(np.int32) for _ in range(3))
+        self.weights = popularity_weights(counts, recipe) if recipe.negatives == "popularity" else None
+        self.shares, self.aliases = none_of(np.uint32), none_of(np.int32)
+        self.corrections = none_of(np.float32)
+        if self.weights is not None:
+            self.shares = np.empty(len(counts), dtype=np.uint32)
+            self.aliases = np.empty(len(counts), dtype=np.int32)
+            if recipe.loss == "softmax":
+                self.corrections = np.log(self.weights / self.weights.mean()).astype(np.float32)
+        self.rank_share = recipe.adaptive_rank
+        self.ranker = Ranker(tables, n_interactions) if recipe.negatives == "adaptive" else None
+        self.orders, self.spreads = none_of(np.int32), none_of(np.float32)
+
+    def take_given(self, starts: np.ndarray, rates: np.ndarray, n_given: int) -> None:
+        """Take up what users are known not to want; the schedule fills the arrays in."""
+        self.is_plain = False
+        self.given_starts, self.given_rates = starts, rates
+        self.given_users, self.given_places = np.empty(n_given, dtype=np.int32), np.empty(n_given, dtype=np.int32)
+        self.user_ranks = np.empty(len(rates), dtype=np.int32)
+
+    def begin_epoch(
+        self,
+        tables: Tables,
+        block_starts: np.ndarray,
+        block_items: np.ndarray,
+        block_of_item: np.ndarray,
+        place_of_item: np.ndarray,
+        num_threads: int,
+    ) -> None:
+        """Divide what negatives are drawn by among the item blocks."""
+        if self.weights is not None:
+            partition.alias_tables(self.weights, block_starts, block_items, self.shares, self.aliases, num_threads)
+        if self.ranker is not None:
+            orders, self.spreads = self.ranker.next(tables)
+            if len(self.orders) == 0:
+                self.orders = np.empty(orders.size, dtype=np.int32)
+            partition.divide_orders(orders, block_starts, block_of_item, place_of_item, self.orders, num_threads)
+
+
+def popularity_weights(counts: np.ndarray, recipe: Recipe) -> np.ndarray:
+    """Return each item's probability: (1 - share) n_i**power / sum of n_j**power + share / n_items.
+
+    Items that nobody has count as if one user had them, so that any power is defined.
+    """
+    powers = np.maximum(counts, 1).astype(np.float64)
+    powers = np.exp(recipe.popularity_power * np.log(powers / powers.max()))
+    return (1 - recipe.uniform_share) * powers / powers.sum() + recipe.uniform_share / len(counts)
+
+
+class Ranker:
+    """Orders of the items by every factor, for `adaptive`: made in the background while epochs are trained.
+
+    The orders that an epoch uses are those of the factors some epochs before it, as many as its work needs, so that a
+    background thread keeps up. Which epochs these are depends on the sizes alone, so results do not depend on time.
+    """
+
+    def __init__(self, tables: Tables, n_interactions: int) -> None:
+        n_items = len(tables.items)
+        self.n_orders = tables.factors + tables.item_bias
+        n_sorted = self.n_orders * n_items
+        self.interval = max(1, round(n_sorted / (SORTED_PER_UPDATE * n_interactions)))
+        self.epoch = 0
+        self.current: tuple[np.ndarray, np.ndarray] | None = None
+        self.coming: Future | None = None
+        self.worker = ThreadPoolExecutor(1)
+
+    def next(self, tables: Tables) -> tuple[np.ndarray, np.ndarray]:
+        """Return (orders, shape (n_orders, n_items); spreads) for the epoch that begins."""
+        if self.current is None:
+            self.current = orders_of(self.columns(tables))
+        elif self.epoch % self.interval == 0:
+            if self.coming is not None:
+                self.current = self.coming.result()
+            self.coming = self.worker.submit(orders_of, self.columns(tables))
+        self.epoch += 1
+        return self.current
+
+    def columns(self, tables: Tables) -> np.ndarray:
+        """Copy the item factors, and the biases where there are any, as columns."""
+        _, item_factors, item_biases = tables.views()
+        columns = [item_factors.T, item_biases[None]] if tables.item_bias else [item_factors.T]
+        return np.concatenate(columns)
+
+
+def orders_of(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the items by each column, largest first, and the columns' standard deviations."""
+    orders = np.empty(columns.shape, dtype=np.int32)
+    for order, column in zip(orders, columns, strict=True):
+        order[:] = np.argsort(-column, kind="stable")
+    return orders, columns.std(axis=1, dtype=np.float64).astype(np.float32)
