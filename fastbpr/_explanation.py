@@ -149,7 +149,13 @@ def explain(model: Any, item: Any, neighbour: Any, user_items: Any) -> Explanati
     expected = product / max(int(np.count_nonzero(np.diff(matrix.indptr))), 1)
     norms = _retrieval.lengths(vectors)
     explained = [
-        ExplainedItem(row, name_of(model, row), int(counts[column]), percentile(counts, column), float(norms[row]))
+        ExplainedItem(
+            row,
+            _labels.titled(model.item_labels, model.item_names, row),
+            int(counts[column]),
+            percentile(counts, column),
+            float(norms[row]),
+        )
         for row, column in zip(pair, columns, strict=True)
     ]
     ids, similarities = model.similar_items(pair[0], N=n_items)  # the item itself first, at place 0
@@ -204,10 +210,3 @@ def meetings(contexts: Any, one: int, other: int) -> tuple[int, int]:
         visits.append(contexts.users[rows].astype(np.int64) * n_contexts + contexts.contexts[rows])
     users, where = np.divmod(np.intersect1d(*visits), n_contexts)
     return len(np.unique(where)), len(np.unique(users))
-
-
-def name_of(model: Any, row: int) -> str:
-    """Return what an item is called: its label and title, or its row number."""
-    if model.item_labels is None:
-        return f"item {row}"
-    return " ".join(_labels.described(model.item_labels, model.item_names, row).split())  # titles may have line breaks

@@ -87,7 +87,12 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "--schedule", choices=list(SCHEDULES), default=DEFAULTS["schedule"],
         help="how threads share the work; hogwild is not reproducible (default: %(default)s)",
     )  # fmt: skip
-    training.add_argument("--quiet", action="store_true", help="no progress and no notes but warnings")
+    add_quiet(training)
+
+
+def add_quiet(parser: Any) -> None:
+    """Add the option to a parser or a group of its options."""
+    parser.add_argument("--quiet", action="store_true", help="no progress and no notes but warnings")
 
 
 def model_from(arguments: argparse.Namespace) -> BPR:
