@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from fastbpr._findings import COOCCURRENCE, POPULARITY, TASKS, Comparison, Findings
-from fastbpr._sentences import percent
+import inspect
 
-SHORTEST_FIT = 100  # epochs, the default: enough for most logs
+from fastbpr._findings import COOCCURRENCE, MIN_EPOCHS, MIN_WAY, POPULARITY, TASKS, Comparison, Findings
+from fastbpr._sentences import percent
+from fastbpr.bpr import BPR
+
+DEFAULTS = {name: parameter.default for name, parameter in inspect.signature(BPR).parameters.items()}
+FASTER = 10  # what a learning rate with which a fit got nowhere is multiplied by
 CALMER = 4  # what a learning rate at which a fit got worse is divided by
 CLEARLY_BETTER = 1.05  # times a baseline's NDCG; less is within what another seed or split changes
 CLEARLY_WORSE = 0.9
 FEWEST_COMPARED = 50  # users; with fewer, a comparison is a matter of luck
-POPULAR_LISTS = 3.0  # times an item's mean popularity; models of real logs were seen to have 1.0 to 2.2
-CROWDED = 0.15  # of all places for one in a hundred items; seen: 0.02 to 0.08
+POPULAR_LISTS = 3.0  # times an item's mean popularity; models of real logs were seen to have 1.0 to 2.6
+CROWDED = 0.2  # of all places for one in a hundred items; seen: 0.02 to 0.15
 MANY_ITEMS = 200  # among fewer, one in a hundred is one or two items
 ALIGNED = 0.3  # mean cosine of random pairs; seen: 0 to 0.12. The common direction says nothing about a single item
-SELDOM_SHOWN = 0.3  # of items that no list has; seen: 0 to 0.08
+SELDOM_SHOWN = 0.3  # of items that no list has; seen: 0 to 0.13
 STALE = 0.05  # of a log's items that are unknown, or of its interactions that are new
 LONELY = 0.3  # of users or items with a single interaction
 
@@ -41,9 +45,13 @@ def train_longer(found: Findings) -> str | None:
     training = found.training
     if training.state not in ("too short", "improving"):
         return None
+    rate = training.first_learning_rate
+    if training.n_epochs >= MIN_EPOCHS and training.way < MIN_WAY:
+        larger = min(FASTER * rate, DEFAULTS["learning_rate"])
+        return f"Training had hardly begun, its steps were so small: learning_rate={larger:g} instead of {rate:g}."
     if training.n_epochs < training.iterations:
         return f"Training was stopped before it had converged: let it go on to its {training.iterations:,} iterations."
-    return f"Training had not converged: iterations={max(2 * training.iterations, SHORTEST_FIT)}."
+    return f"Training had not converged: iterations={max(2 * training.iterations, DEFAULTS['iterations'])}."
 
 
 def compared(found: Findings) -> Comparison | None:

@@ -73,10 +73,11 @@ def overlap_of(model: BPR, interactions: Any) -> Overlap:
 # ---- has training come to an end? -------------------------------------------------------------------------------
 
 MIN_EPOCHS = 10  # the loss of shorter fits was seen to fall by tens of per cent with twice the epochs, on any data
+MIN_WAY = 1.0  # sum of learning rates: before, models were seen to rest at popularity, with no trend in their loss
 RISE = 0.02  # of the loss from one tenth of the epochs to the next; noise was seen to stay below half a per cent
 FAST_FALL = 0.05  # in the last tenth; the learning rate's decay to zero alone was seen to bring 1 to 3 per cent
 ALL_IN_ORDER = 0.999  # of the training pairs: a lower loss would not change what is ahead of what
-LARGE_GAIN = 0.15  # possible with twice the epochs; below it they were seen to bring less than 5 %
+LARGE_GAIN = 0.15  # possible with twice the epochs; below it they were seen to bring 12 % or less
 
 
 class Training(NamedTuple):
@@ -92,12 +93,16 @@ class Training(NamedTuple):
     auc: float
     first_learning_rate: float
     last_learning_rate: float
+    way: float  # sum of the learning rates of all epochs: how far vectors can have gone
     possible_gain: float  # share by which twice the epochs might lower the loss, a high estimate; NaN if too short
 
     def sentences(self) -> list[str]:
         """Say it."""
         if self.state == "too short":
-            return [f"Too short to judge, and most likely to learn: {counted('epoch', self.n_epochs)}."]
+            return [
+                f"Too short to judge, and most likely to learn: {counted('epoch', self.n_epochs)} with learning rates "
+                f"that add up to {number(self.way)}."
+            ]
         verb = "rose" if self.loss > self.loss_before else "fell"
         beginning = {
             "diverging": "Getting worse",
@@ -135,8 +140,10 @@ def training_of(history: list[Epoch], iterations: int) -> Training:
         for part in (slice(-2 * n_last, -n_last), slice(-n_last, None))
     ]
     loss_before, loss, *_ = means
-    gain = math.nan if n_epochs < MIN_EPOCHS else possible_gain(losses, rates)
-    if n_epochs < MIN_EPOCHS:
+    way = float(rates.sum())
+    too_short = n_epochs < MIN_EPOCHS or way < MIN_WAY
+    gain = math.nan if too_short else possible_gain(losses, rates)
+    if too_short:
         state = "too short"
     elif loss > loss_before * (1 + RISE):
         state = "diverging"
@@ -145,7 +152,7 @@ def training_of(history: list[Epoch], iterations: int) -> Training:
     else:
         state = "converged"
     first_and_last = (float(rates[0]), float(rates[-1])) if n_epochs else (math.nan, math.nan)
-    return Training(state, n_epochs, iterations, n_last, *means, *first_and_last, gain)
+    return Training(state, n_epochs, iterations, n_last, *means, *first_and_last, way, gain)
 
 
 MEASURES = ("loss", "auc", "learning_rate")
@@ -292,7 +299,7 @@ class Comparison(NamedTuple):
             told.append(
                 f"{title}: {hits[MODEL]}; by popularity alone {hits[POPULARITY]}, by co-occurrence "
                 f"{hits[COOCCURRENCE]}. "
-                f"With early places counting more (NDCG), the model is {number(self.times(task, POPULARITY))} times as "
+                f"With early places counting more (NDCG), the model is {self.times(task, POPULARITY):.2f} times as "
                 f"good as popularity and {self.times(task, COOCCURRENCE):.2f} times as good as co-occurrence."
             )
         if self.n_users < FEW_EVALUATED:
@@ -351,10 +358,14 @@ class Sparsity(NamedTuple):
 
     def sentences(self) -> list[str]:
         """Say it."""
+        medians = [
+            int(median) if median == int(median) else median for median in (self.median_items, self.median_users)
+        ]
         return [
             f"{counted('user', self.n_users)}, {counted('item', self.n_items)}, "
             f"{counted('interaction', self.n_interactions)}: {percent(self.density)} of all pairs. "
-            f"A user in the middle has {self.median_items:g} items, an item in the middle {self.median_users:g} users.",
+            f"A user in the middle has {counted('item', medians[0])}, an item in the middle "
+            f"{counted('user', medians[1])}.",
             f"{counted('user', self.single_item_users)} ({percent(self.single_item_users / self.n_users)}) "
             f"{'has' if self.single_item_users == 1 else 'have'} a single item, and "
             f"{counted('item', self.single_user_items)} ({percent(self.single_user_items / self.n_items)}) a single "

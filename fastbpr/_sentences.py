@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def counted(noun: str, count: int) -> str:
+def counted(noun: str, count: float) -> str:
     """Return a count with its noun: "1 user", "2 users"."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
@@ -15,6 +15,6 @@ def number(value: float) -> str:
 
 def percent(share: float) -> str:
     """Return a share from 0 to 1 in per cent; only what is exactly all or nothing is called 100 or 0."""
-    if 0 < share < 0.01:
-        return "less than 0.1 %" if share < 0.001 else f"{100 * share:.1f} %"
+    if 0 < share < 0.0095:
+        return "less than 0.001 %" if share < 1e-5 else f"{100 * share:.1g} %"
     return f"{100 if share == 1 else min(round(100 * share), 99)} %"

@@ -26,7 +26,7 @@ class Diagnosis(_findings.Findings):
     training : Training
         Whether the fit had come to an end: ``state`` is "too short", "diverging", "improving" or "converged";
         ``n_epochs, iterations, n_last, loss_before, loss, auc_before, auc, first_learning_rate, last_learning_rate,
-        possible_gain``, with means over the last tenth of the epochs (`n_last`) and over the tenth before.
+        way, possible_gain``, with means over the last tenth of the epochs (`n_last`) and over the tenth before.
     neighbours : Neighbours
         What the lists of similar items are made of: ``similarity, list_length, n_items, norm_popularity, mean_cosine,
         item_popularity, neighbour_popularity, n_hubs, hub_share, top_name, top_share, never_share``.

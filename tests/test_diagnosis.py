@@ -37,7 +37,7 @@ def fitted(log):
     return fit(log, iterations=400)
 
 
-def history(losses, aucs=0.9, rates=0.1):
+def history(losses, aucs=0.9, rates=0.2):
     columns = np.broadcast_arrays(losses, aucs, rates)
     return [Epoch(number, *map(float, values), 100, 0.1) for number, values in enumerate(zip(*columns, strict=True))]
 
@@ -80,6 +80,16 @@ def test_the_state_follows_the_curve(losses, state):
     assert training_of(history(losses), iterations=len(losses)).state == state
 
 
+@pytest.mark.parametrize(("rate", "state"), [(0.0199, "too short"), (0.0201, "converged")])
+def test_steps_that_lead_nowhere_are_no_convergence(rate, state):
+    assert training_of(history(np.full(50, 0.4), rates=rate), iterations=50).state == state
+
+
+def test_a_model_that_small_steps_leave_at_popularity_is_told_to_take_larger_ones(log):
+    found = diagnose(fit(log, iterations=50, learning_rate=0.01), log, refit=False)
+    assert found.advice[0] == ("Training had hardly begun, its steps were so small: learning_rate=0.1 instead of 0.01.")
+
+
 def test_a_falling_loss_is_no_reason_to_go_on_where_all_pairs_are_in_order():
     losses = np.append(np.full(18, 0.1), [0.05, 0.05])
     assert [training_of(history(losses, aucs=auc), 20).state for auc in (0.99, 1.0)] == ["improving", "converged"]
@@ -116,7 +126,7 @@ def test_a_model_that_was_stopped_before_its_first_epoch_has_no_history_to_judge
     model = copy.copy(fitted)
     model.history = []
     assert diagnose(model, log, refit=False).training.sentences() == [
-        "Too short to judge, and most likely to learn: 0 epochs."
+        "Too short to judge, and most likely to learn: 0 epochs with learning rates that add up to 0."
     ]
 
 

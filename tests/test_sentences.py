@@ -19,7 +19,16 @@ def test_a_number_has_the_digits_that_matter(value, text):
 
 @pytest.mark.parametrize(
     ("share", "text"),
-    [(0, "0 %"), (1e-4, "less than 0.1 %"), (0.004, "0.4 %"), (0.126, "13 %"), (0.999, "99 %"), (1, "100 %")],
+    [
+        (0, "0 %"),
+        (1e-6, "less than 0.001 %"),
+        (1e-4, "0.01 %"),
+        (0.0042, "0.4 %"),
+        (0.0099, "1 %"),
+        (0.126, "13 %"),
+        (0.999, "99 %"),
+        (1, "100 %"),
+    ],
 )
 def test_only_all_and_nothing_are_100_and_0_per_cent(share, text):
     assert percent(share) == text
