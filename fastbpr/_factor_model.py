@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastbpr import _labels, _retrieval, _validation
+from fastbpr import _explanation, _labels, _retrieval, _validation
 from fastbpr._threads import effective_threads
 
 
@@ -241,6 +241,53 @@ class FactorModel:
             num_threads=effective_threads(self.num_threads),
         )
         return scores[0] if single else scores
+
+    def explain(self, item: Any, neighbour: Any, user_items: Any = None) -> _explanation.Explanation:
+        """Tell why one item is in another item's list: who has both, how that compares with chance, and more.
+
+        Parameters
+        ----------
+        item : int
+            Row number of the item whose list it is, from 0 to n_items - 1.
+        neighbour : int
+            Row number of another item, wherever it is in the list.
+        user_items : Interactions, SciPy sparse matrix of shape (n_users, n_items) or None, default None
+            Where to count users, and contexts if `Interactions` have them. None stands for the training positives,
+            which a model keeps, without contexts. `Interactions` are matched with the model by item labels and may
+            have other rows or users; a matrix, or a model without labels, must have the model's rows and columns.
+
+        Returns
+        -------
+        Explanation
+            Named numbers, documented there; ``print`` shows them in sentences.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        IndexError
+            If an id is out of range.
+        UnknownLabelError
+            If `user_items` do not have one of the items.
+        TypeError, ValueError
+            If an argument is not as it must be, or if both items are the same.
+
+        Examples
+        --------
+        >>> from fastbpr import BPR, Interactions
+        >>> users = ["ann", "ann", "bob", "bob", "cat", "cat", "dan", "dan"]
+        >>> log = Interactions.from_arrays(users, ["tea", "cup", "tea", "cup", "tea", "saw", "saw", "nail"])
+        >>> model = BPR(factors=8, random_state=0).fit(log, show_progress=False)
+        >>> explanation = model.explain(model.item_rows("tea"), model.item_rows("cup"))
+        >>> explanation.shared_users, explanation.expected_shared_users
+        (2, 1.5)
+        >>> print(explanation)
+        cup is number 1 of 3 in the list of tea, with a similarity of ...
+        2 users have both: 67 % of the 3 who have the item and 100 % of the 2 who have the neighbour.
+        By chance it would be 1.5: the two are together 1.3 times as often as that (co-occurrence cosine 0.82).
+        The item is more popular than 75 % of all items, the neighbour than 25 %...
+        """
+        return _explanation.explain(self, item, neighbour, user_items)
 
     # ---- labels -----------------------------------------------------------------------------------------------------
 

@@ -315,3 +315,8 @@ def comparable(texts: list[str], wanted: str) -> list[int]:
 def described(known: np.ndarray, names: np.ndarray | None, row: int) -> str:
     """Return a label with its name, as a person reads it."""
     return str(known[row]) if names is None or not names[row] else f"{known[row]} ({names[row]})"
+
+
+def titled(known: np.ndarray | None, names: np.ndarray | None, row: int) -> str:
+    """Return an item's label and name on one line, or its row number where there are no labels."""
+    return f"item {row}" if known is None else " ".join(described(known, names, row).split())

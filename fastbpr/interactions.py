@@ -12,6 +12,7 @@ import scipy.sparse
 
 from fastbpr import _labels, _readers, _validation
 from fastbpr._labels import MISSING, Factorised
+from fastbpr._sentences import counted
 
 HEAVY_SHARE = 0.1  # of all rows: one user with more of them is rarely a person
 
@@ -416,8 +417,3 @@ def commonest_names(items: np.ndarray, codes: np.ndarray, names: np.ndarray, n_i
     winners = best[np.append(True, np.diff(pair_items[best]) != 0)]
     result[pair_items[winners]] = [str(name) for name in names[pair_names[winners]].tolist()]
     return result
-
-
-def counted(noun: str, count: int) -> str:
-    """Return a count with its noun: "1 user", "2 users"."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -50,6 +50,16 @@ def check_split(train: Any, test: Any, model: Any) -> tuple[scipy.sparse.csr_arr
     return train_items, test_items
 
 
+def check_some_known(name: str, what: str, rows: np.ndarray, labels: np.ndarray, known: np.ndarray) -> None:
+    """Refuse data of which a model knows nothing; unknown labels have negative rows."""
+    if (rows < 0).all():
+        examples = ", ".join(describe(values.tolist()[0]) for values in (labels, known))
+        raise ValueError(
+            f"{name} must have {what}s that the model knows, got {len(labels)} of which it knows none. Their first "
+            f"label and the model's: {examples}. Read the log as it was read for the model, from the same columns."
+        )
+
+
 def check_metrics(metrics: Any, K: Any, at_k: Iterable[str], of_all: Iterable[str]) -> list[tuple[str, int | None]]:
     """Return (name, cut-off) of every metric to compute; those `of_all` ranks have no cut-off."""
     at_k, of_all = list(at_k), list(of_all)

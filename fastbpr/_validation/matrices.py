@@ -207,6 +207,20 @@ def check_ids(name: str, value: Any, n_rows: int, *, what: str) -> tuple[np.ndar
     return flat.astype(np.int32), ids.ndim == 0
 
 
+def check_id(name: str, value: Any, n_rows: int, *, what: str) -> int:
+    """Return one row number from 0 to n_rows - 1 as int."""
+    ids, single = check_ids(name, value, n_rows, what=what)
+    if not single:
+        raise ValueError(f"{name} must be one id, got {len(ids)} of them. Ask for one at a time.")
+    return int(ids[0])
+
+
+def check_other_item(name: str, item: int, other: int) -> None:
+    """Refuse an item where another one is wanted."""
+    if item == other:
+        raise ValueError(f"{name} must be another item than item, got {other} for both.")
+
+
 def check_candidates(
     only_name: str, only: Any, left_out_name: str, left_out: Any, n_rows: int, *, what: str
 ) -> np.ndarray:

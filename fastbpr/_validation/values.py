@@ -67,6 +67,12 @@ def check_choice(name: str, value: Any, choices: Iterable[Any]) -> Any:
     return value
 
 
+def check_instance(name: str, value: Any, kind: type) -> None:
+    """Refuse what is not of a class."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be a {kind.__name__}, got {type(value).__name__}.")
+
+
 def check_callable(name: str, value: Any) -> None:
     """Refuse what is neither None nor callable."""
     if value is not None and not callable(value):

@@ -1,0 +1,140 @@
+"""What commands accept, and the objects that the options describe."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import inspect
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from fastbpr import _validation
+from fastbpr._commands.printing import note
+from fastbpr._schedules import SCHEDULES
+from fastbpr.bpr import BPR
+from fastbpr.interactions import Interactions
+
+DEFAULTS = {name: parameter.default for name, parameter in inspect.signature(BPR).parameters.items()}
+
+
+def add_command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], int], summary: str, examples: str
+) -> argparse.ArgumentParser:
+    """Add a command to the subparsers and return its own parser."""
+    added = commands.add_parser(
+        name,
+        help=summary[0].lower() + summary[1:].rstrip("."),
+        description=summary,
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    added.set_defaults(run=run)
+    return added
+
+
+def add_model_file(parser: argparse.ArgumentParser) -> None:
+    """Add the file of a fitted model."""
+    parser.add_argument("model", metavar="MODEL", help="file written by `fastbpr fit`")
+
+
+def add_list_length(parser: argparse.ArgumentParser) -> None:
+    """Add the length of the list that is printed."""
+    parser.add_argument("-n", type=int, default=10, help="length of the list (default: %(default)s)")
+
+
+def add_log_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says which columns of which files are the log."""
+    parser.add_argument(
+        "files",
+        metavar="FILE",
+        nargs="+",
+        help="a .csv file with a header, or .parquet files, or a folder of .parquet files",
+    )
+    columns = parser.add_argument_group("columns of the log")
+    columns.add_argument("--user", metavar="COL", required=True, help="who")
+    columns.add_argument("--item", metavar="COL", required=True, help="did something with what")
+    columns.add_argument("--context", metavar="COL", help="on which page, in which session or basket")
+    columns.add_argument("--timestamp", metavar="COL", help="when")
+    columns.add_argument("--weight", metavar="COL", help="how much the row counts, a number above 0 (default: 1)")
+    columns.add_argument("--item-name", metavar="COL", help="title of the item, shown beside its label")
+    columns.add_argument("--missing-user", metavar="VALUE", help="user label that stands for unknown, such as 0")
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Add the parameters of training."""
+    training = parser.add_argument_group("training")
+
+    def number(option: str, parameter: str, kind: type, meaning: str) -> None:
+        """Add a number with the default of the model's parameter."""
+        training.add_argument(
+            option, dest=parameter, type=kind, metavar="N" if kind is int else "X", default=DEFAULTS[parameter],
+            help=f"{meaning} (default: %(default)s)",
+        )  # fmt: skip
+
+    number("--factors", "factors", int, "length of the vectors")
+    number("--learning-rate", "learning_rate", float, "step size")
+    number("--regularization", "regularization", float, "pull of the vectors towards zero")
+    number("--iterations", "iterations", int, "epochs")
+    number("--threads", "num_threads", int, "threads; 0 uses every CPU")
+    training.add_argument(
+        "--seed", dest="random_state", type=int, metavar="N", default=0,
+        help="the same seed gives the same model (default: %(default)s)",
+    )  # fmt: skip
+    training.add_argument(
+        "--schedule", choices=list(SCHEDULES), default=DEFAULTS["schedule"],
+        help="how threads share the work; hogwild is not reproducible (default: %(default)s)",
+    )  # fmt: skip
+    add_quiet(training)
+
+
+def add_quiet(parser: Any) -> None:
+    """Add the option to a parser or a group of its options."""
+    parser.add_argument("--quiet", action="store_true", help="no progress and no notes but warnings")
+
+
+def model_from(arguments: argparse.Namespace) -> BPR:
+    """Make the model that the options describe."""
+    names = ("factors", "learning_rate", "regularization", "iterations", "num_threads", "random_state", "schedule")
+    _validation.check_seed("seed", arguments.random_state)
+    return BPR(**{name: getattr(arguments, name) for name in names})
+
+
+def read_log(arguments: argparse.Namespace) -> Interactions:
+    """Read the files, and tell what was read."""
+    files = arguments.files
+    kind = _validation.check_log_files(files)
+    roles = ("user", "item", "context", "timestamp", "weight", "item_name")
+    options = {role: getattr(arguments, role) for role in roles}
+    options["missing_user"] = meanings(arguments.missing_user)
+    with without_warnings_of_the_library():  # the summary has them
+        if kind == "csv":
+            log = Interactions.from_csv(files[0], **options)
+        else:
+            log = Interactions.from_parquet(files if len(files) > 1 else files[0], **options)
+    if log.bad_rows or not arguments.quiet:
+        note(log.summary().replace("missing_user=", "--missing-user "))
+    return log
+
+
+def meanings(text: str | None) -> np.ndarray | None:
+    """Return the labels that a text may stand for while the column's type is not known: itself and a number."""
+    if text is None:
+        return None
+    labels: list[Any] = [text]
+    with contextlib.suppress(ValueError):
+        labels.append(float(text))
+    return np.array(labels, dtype=object)
+
+
+@contextlib.contextmanager
+def without_warnings_of_the_library() -> Iterator[None]:
+    """Keep the library's logger silent for a while."""
+    logger = logging.getLogger("fastbpr")
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
