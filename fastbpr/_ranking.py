@@ -6,7 +6,7 @@ compared as float32. Ranks start at 1. Ties never count in the model's favour.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,6 +56,18 @@ class MethodScores:
         ]
         return np.concatenate(parts)
 
+    def best(self, ids: np.ndarray, excluded: scipy.sparse.csr_array, n: int) -> np.ndarray:
+        """Return the n best items of some queries, the smaller id first where scores are equal, -1 where fewer remain.
+
+        Row k of `excluded` belongs to query ids[k].
+        """
+        lists = [np.empty((0, n), dtype=np.int32)]
+        for part in blocks(len(ids), 8 * self.n_items):  # `best_of` takes several times as much memory
+            scores = self.block(ids[part])
+            scores[query_of(excluded[part]), excluded[part].indices] = -np.inf
+            lists.append(best_of(scores, n))
+        return np.concatenate(lists)
+
 
 class VectorScores(NamedTuple):
     """Scores that are products of vectors, as `scoring.pyx` defines them."""
@@ -95,6 +107,15 @@ class VectorScores(NamedTuple):
                     targets_compete=targets_compete, num_threads=self.num_threads,
                 )  # fmt: skip
         return n_ahead
+
+    def best(self, ids: np.ndarray, excluded: scipy.sparse.csr_array, n: int) -> np.ndarray:
+        """Return the n best items of some queries as the `best` above does."""
+        table, scale, offset, candidates = self.items
+        indptr, indices = index_arrays(excluded)
+        return _retrieval.top_k(
+            self.queries[ids], table, n, candidates=candidates, excluded=np.split(indices, indptr[1:-1]), scale=scale,
+            offset=offset, num_threads=self.num_threads,
+        )[0]  # fmt: skip
 
     def lists_pay(self, n: int, n_queries: int) -> bool:
         """Whether lists of the n best take less time than ranking everything."""
@@ -145,6 +166,19 @@ def item_scores(model: Any, shape: tuple[int, int], num_threads: int) -> MethodS
     items = _validation.check_item_factors(model, shape)
     scale = _retrieval.inverse_norms(items)
     return VectorScores(items * scale[:, None], _retrieval.Items.of(items, scale, _retrieval.NOTHING), num_threads)
+
+
+def best_of(scores: np.ndarray, n: int) -> np.ndarray:
+    """Return the columns of each row's n best scores, the smaller first where equal, -1 where fewer are above -inf."""
+    n_columns = scores.shape[1]
+    bits = (scores + np.float32(0)).view(np.int32)  # the sum makes -0 the 0 that it equals
+    ordered = np.where(bits < 0, bits ^ np.int32(2**31 - 1), bits).astype(np.int64)  # in the order of the scores
+    keys = ordered * 2**32 + np.arange(n_columns)[::-1]  # all different in a row
+    if n < n_columns:
+        keys = np.partition(keys, n_columns - n, axis=1)[:, n_columns - n :]
+    best = (n_columns - 1 - np.sort(keys, axis=1)[:, ::-1] % 2**32).astype(np.int32)
+    best[np.take_along_axis(scores, best, axis=1) == -np.inf] = -1
+    return np.pad(best, ((0, 0), (0, n - best.shape[1])), constant_values=-1)
 
 
 # ---- ranks ------------------------------------------------------------------------------------------------------
@@ -292,10 +326,10 @@ def reciprocal_rank(ranking: Ranking) -> np.ndarray:
 
 
 def auc(ranking: Ranking) -> np.ndarray:
-    """Share of pairs of a relevant item and another candidate in the right order, for queries that have such pairs."""
+    """Share of pairs of a relevant item and another candidate in the right order, NaN of a query without any."""
     n_wrong = ranking.sums(ranking.ranks - ranking.places())
     n_pairs = ranking.n_relevant() * ranking.n_others
-    return 1 - n_wrong[n_pairs > 0] / n_pairs[n_pairs > 0]
+    return 1 - np.divide(n_wrong, n_pairs, out=np.full(len(n_pairs), np.nan), where=n_pairs > 0)
 
 
 METRICS_AT_K = {"hr": hit_rate, "recall": recall, "precision": precision, "ndcg": ndcg, "map": average_precision}
@@ -305,3 +339,28 @@ METRICS_OF_ALL = {"mrr": reciprocal_rank, "auc": auc}
 def per_query(ranking: Ranking, name: str, K: int | None) -> np.ndarray:
     """Return one metric's value for each query."""
     return METRICS_OF_ALL[name](ranking) if K is None else METRICS_AT_K[name](ranking, K)
+
+
+# ---- what is asked for, and results -----------------------------------------------------------------------------
+
+
+def longest_of(chosen: list[tuple[str, int | None]]) -> int | None:
+    """Return the rank beyond which ranks make no difference to the chosen metrics, None if all do."""
+    cutoffs = [cutoff for _, cutoff in chosen]
+    return None if None in cutoffs else max(cutoffs)
+
+
+def new_items(test: scipy.sparse.csr_array, train: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
+    """Return which test items are no training items of the same user, as bool."""
+    return scipy.sparse.csr_array(test.astype(bool) > train.astype(bool))
+
+
+def label(name: str, cutoff: int | None, notes: Sequence[str] = ()) -> str:
+    """Return the name of a result."""
+    return name + (f"@{cutoff}" if cutoff is not None else "") + (f" ({', '.join(notes)})" if notes else "")
+
+
+def mean(values: np.ndarray) -> float:
+    """Return the mean of what is not NaN, NaN of nothing."""
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if defined.size else float("nan")

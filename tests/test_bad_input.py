@@ -235,5 +235,5 @@ def test_bad_given_negatives_are_named(communities, negatives, problem):
 def test_given_negatives_of_other_items_are_refused():
     log = Interactions.from_arrays(["a", "a", "b"], ["x", "y", "z"])
     other = Interactions.from_arrays(["a", "a", "b"], ["x", "y", "w"])
-    with pytest.raises(ValueError, match="negatives must have the same items in the same rows as user_items"):
+    with pytest.raises(ValueError, match="negatives must have the item labels of user_items in the same order"):
         BPR(iterations=1).fit(log, negatives=other, show_progress=False)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from fastbpr._validation.matrices import canonical_csr, check_user_items, describe
+from fastbpr._validation.matrices import canonical_csr, check_same_labels, check_user_items, describe
 from fastbpr._validation.values import check_fitted, check_integer
 
 MAX_FACTOR = 1e17  # scores of vectors with ten thousands of such entries still fit in float32
@@ -35,19 +35,15 @@ def check_split(train: Any, test: Any, model: Any) -> tuple[scipy.sparse.csr_arr
     """Return both matrices; refuse them, or a model, whose rows or columns mean other users or items."""
     train_items = check_user_items("train", train, allow_empty=True)
     test_items = check_user_items("test", test, shape=train_items.shape)
-    for what in ("user", "item"):
-        known = None
-        for name, labelled in (("train", train), ("test", test), ("model", model)):
-            labels = getattr(labelled, f"{what}_labels", None)
-            if labels is None:
-                continue
-            if known is not None and not np.array_equal(known[1], labels):
-                raise ValueError(
-                    f"{name} must have the {what} labels of {known[0]} in the same order, got others. Build one "
-                    "Interactions of all data, split it, and fit the model to its training part."
-                )
-            known = known or (name, labels)
+    check_same_labels(train=train, test=test, model=model)
     return train_items, test_items
+
+
+def check_fitted_to(train: Any, model: Any) -> scipy.sparse.csr_array:
+    """Return the matrix that a model was fitted to; refuse one whose rows or columns mean other users or items."""
+    train_items = check_user_items("train", train)
+    check_same_labels(train=train, model=model)
+    return train_items
 
 
 def check_some_known(name: str, what: str, rows: np.ndarray, labels: np.ndarray, known: np.ndarray) -> None:
@@ -63,7 +59,8 @@ def check_some_known(name: str, what: str, rows: np.ndarray, labels: np.ndarray,
 def check_metrics(metrics: Any, K: Any, at_k: Iterable[str], of_all: Iterable[str]) -> list[tuple[str, int | None]]:
     """Return (name, cut-off) of every metric to compute; those `of_all` ranks have no cut-off."""
     at_k, of_all = list(at_k), list(of_all)
-    rule = f"among {', '.join(at_k)} (each alone or with its own length, as in '{at_k[0]}@20'), {', '.join(of_all)}"
+    rule = f"among {', '.join(at_k)} (each alone or with its own length, as in '{at_k[0]}@20')"
+    rule += "".join(f", {name}" for name in of_all)
     cutoffs = [check_integer("K", k, minimum=1) for k in (K if isinstance(K, (Sequence, np.ndarray)) else [K])]
     if not cutoffs:
         raise ValueError(f"K must be an integer >= 1 or several, got {K!r}.")

@@ -160,7 +160,7 @@ def check_given_negatives(
     Indices are int32 and ascending.
     """
     matrix = check_user_items(name, value, shape=positives.shape, allow_empty=True)
-    check_same_labels(name, value, "user_items", user_items)
+    check_same_labels(**{"user_items": user_items, name: value})
     unwanted = scipy.sparse.csr_array(matrix.astype(bool) > positives.astype(bool))
     unwanted.sort_indices()
     if unwanted.nnz == 0:
@@ -168,15 +168,20 @@ def check_given_negatives(
     return unwanted.indptr.astype(np.int64), unwanted.indices.astype(np.int32)
 
 
-def check_same_labels(name: str, value: Any, other_name: str, other: Any) -> None:
-    """Refuse Interactions whose rows or columns are other users or items than those of other Interactions."""
+def check_same_labels(**labelled: Any) -> None:
+    """Refuse things whose rows or columns mean different users or items, as far as they have labels."""
     for what in ("user", "item"):
-        labels, expected = getattr(value, f"{what}_labels", None), getattr(other, f"{what}_labels", None)
-        if labels is not None and expected is not None and not np.array_equal(labels, expected):
-            raise ValueError(
-                f"{name} must have the same {what}s in the same rows as {other_name}, got other {what}_labels. Make "
-                "both from one log, and divide it afterwards."
-            )
+        known = None
+        for name, thing in labelled.items():
+            labels = getattr(thing, f"{what}_labels", None)
+            if labels is None:
+                continue
+            if known is not None and not np.array_equal(known[1], labels):
+                raise ValueError(
+                    f"{name} must have the {what} labels of {known[0]} in the same order, got others. Build one "
+                    "Interactions of all data, split it, and fit the model to its training part."
+                )
+            known = known or (name, labels)
 
 
 def check_rows(name: str, value: Any, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

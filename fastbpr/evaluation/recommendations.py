@@ -1,15 +1,16 @@
-"""How good a model's lists are, measured on interactions that it has not seen."""
+"""Accuracy of recommendations on interactions that the model has not seen."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse
 
 from fastbpr import _ranking, _validation
 from fastbpr._threads import effective_threads
+from fastbpr.evaluation.tiers import Tiers, only_columns
 
 ALL_METRICS = ("hr", "recall", "precision", "ndcg", "map", "mrr", "auc")
 
@@ -23,6 +24,7 @@ def evaluate(
     negatives: np.ndarray | None = None,
     *,
     users: Any = None,
+    tiers: bool | Sequence[float] = False,
     num_threads: int = 0,
 ) -> dict[str, float]:
     """Rank every user's test items among all items that are new to the user, and return the means of metrics.
@@ -53,6 +55,10 @@ def evaluate(
         (Krichene & Rendle, 2020), so the names say it: ``"hr@10 (99 negatives)"``.
     users : array of int or None, default None
         The only users to evaluate. None stands for all.
+    tiers : bool or sequence of float, default False
+        True adds every metric for popular, middling and rare items apart, as ``"ndcg@10 (head)"``,
+        ``"ndcg@10 (middle)"`` and ``"ndcg@10 (tail)"``, each with a third of the training interactions. Other shares of
+        them, which add up to 1, make two tiers (head and tail), three or more. See Notes.
     num_threads : int, default 0
         0 uses every CPU that the process may use. The result does not depend on it.
 
@@ -83,6 +89,13 @@ def evaluate(
     * ``auc`` = share of the pairs of a relevant and another candidate in which the relevant one scores higher
       (Rendle et al., 2009, section 3.1). Users all of whose candidates are relevant have no such pair and do not count.
 
+    Tiers: items are sorted by their number of training users, most first, and by row number where it is the same. With
+    N training interactions in all, an item belongs to the first tier if the items before it have less than share_1 * N
+    of them, else to the second if they have less than (share_1 + share_2) * N, and so on; items that nobody has come
+    last. A tier's metrics are those above with the test items of the tier as the only relevant ones. The user's other
+    test items are no competitors: they are right answers, and are left out as training items are. The mean is over the
+    users with a relevant item of the tier, and NaN if there are none.
+
     References
     ----------
     * He et al., "Neural Collaborative Filtering", WWW 2017.
@@ -104,10 +117,120 @@ def evaluate(
     {'hr@1': 0.5, 'recall@2': 1.0, 'mrr': 0.75}
     """
     chosen = _validation.check_metrics(metrics, K, _ranking.METRICS_AT_K, _ranking.METRICS_OF_ALL)
+    shares = _validation.check_tiers(tiers)
     train_items, test_items = _validation.check_split(train, test, model)
+    longest = _ranking.longest_of(chosen)
+    found = found_items(model, train_items, test_items, negatives, users, num_threads, longest, in_parts=bool(shares))
+    results = found.means(chosen)
+    if shares is not None:
+        item_tiers = Tiers.of(train_items, shares)
+        parts = [
+            found.only(item_tiers.of_item == tier, tier_name).means(chosen)
+            for tier, tier_name in enumerate(item_tiers.names)
+        ]
+        for of_metric in zip(*(part.items() for part in parts), strict=True):
+            results.update(of_metric)
+    return results
+
+
+class UserValues(NamedTuple):
+    """Metrics of single users."""
+
+    users: np.ndarray
+    """Row numbers of the users evaluated, ascending; int64, shape (n,)."""
+
+    values: dict[str, np.ndarray]
+    """For every metric the users' values in the order of `users`; float64, shape (n,)."""
+
+
+def evaluate_per_user(
+    model: Any,
+    train: Any,
+    test: Any,
+    K: int | Sequence[int] = 10,
+    metrics: str | Sequence[str] = ALL_METRICS,
+    negatives: np.ndarray | None = None,
+    *,
+    users: Any = None,
+    num_threads: int = 0,
+) -> UserValues:
+    """Return the values of single users whose means `evaluate` returns.
+
+    It is for looking at who is served well and who is not, and for `confidence_interval`. Parameters and errors are
+    those of `evaluate`.
+
+    Returns
+    -------
+    UserValues
+        ``users`` are the users who have something to find, and ``values`` has an array per metric, such as
+        ``{"hr@10": array([1., 0., 1.])}``. ``auc`` is NaN for users all of whose candidates are relevant.
+
+    Examples
+    --------
+    >>> from scipy.sparse import csr_array
+    >>> from fastbpr.baselines import Popularity
+    >>> train = csr_array([[1, 0, 0, 0], [1, 1, 0, 0], [1, 0, 0, 0]])
+    >>> test = csr_array([[0, 1, 0, 0], [0, 0, 0, 1], [0, 0, 0, 0]])
+    >>> users, values = evaluate_per_user(Popularity().fit(train), train, test, K=1, metrics=["hr", "mrr"])
+    >>> users
+    array([0, 1])
+    >>> values
+    {'hr@1': array([1., 0.]), 'mrr': array([1. , 0.5])}
+    """
+    chosen = _validation.check_metrics(metrics, K, _ranking.METRICS_AT_K, _ranking.METRICS_OF_ALL)
+    train_items, test_items = _validation.check_split(train, test, model)
+    longest = _ranking.longest_of(chosen)
+    found = found_items(model, train_items, test_items, negatives, users, num_threads, longest)
+    return UserValues(found.users, found.values(chosen))
+
+
+class Found(NamedTuple):
+    """How many candidates are ahead of every relevant item."""
+
+    users: np.ndarray  # (n_users,)  who is evaluated: each has a relevant item
+    wanted: scipy.sparse.csr_array  # (n_users, n_items)  the relevant items
+    n_ahead: np.ndarray  # (wanted.nnz,)  candidates that are not relevant and score at least as high
+    n_others: np.ndarray  # (n_users,)  candidates that are not relevant
+    notes: tuple[str, ...]  # what names of results say about them
+
+    def values(self, chosen: list[tuple[str, int | None]]) -> dict[str, np.ndarray]:
+        """Return the users' values of metrics."""
+        ranking = _ranking.Ranking.from_counts(self.wanted.indptr, self.n_ahead, self.n_others)
+        return {
+            _ranking.label(name, cutoff, self.notes): _ranking.per_query(ranking, name, cutoff)
+            for name, cutoff in chosen
+        }
+
+    def means(self, chosen: list[tuple[str, int | None]]) -> dict[str, float]:
+        """Return the means of metrics."""
+        return {name: _ranking.mean(values) for name, values in self.values(chosen).items()}
+
+    def only(self, chosen: np.ndarray, note: str) -> Found:
+        """Return what is left with the chosen items (a flag for each) as the only relevant ones."""
+        kept = only_columns(self.wanted, chosen)
+        having = np.flatnonzero(np.diff(kept.indptr))
+        n_ahead = self.n_ahead[chosen[self.wanted.indices]]
+        return Found(self.users[having], kept[having], n_ahead, self.n_others[having], (*self.notes, note))
+
+
+def found_items(
+    model: Any,
+    train_items: scipy.sparse.csr_array,
+    test_items: scipy.sparse.csr_array,
+    negatives: np.ndarray | None,
+    users: Any,
+    num_threads: int,
+    longest: int | None,
+    *,
+    in_parts: bool = False,
+) -> Found:
+    """Look for test items as `evaluate` says; counts that lead to ranks beyond `longest` are only known to do so.
+
+    `in_parts` says that they must lead there with a part of the relevant items, too.
+    """
     n_users, n_items = train_items.shape
     num_threads = effective_threads(num_threads)
-    relevant = new_items(test_items, train_items)
+    relevant = _ranking.new_items(test_items, train_items)
     evaluated = np.flatnonzero(np.diff(relevant.indptr))
     if users is not None:
         evaluated = np.intersect1d(evaluated, _validation.check_ids("users", users, n_users, what="user")[0])
@@ -118,7 +241,9 @@ def evaluate(
     liked, wanted = train_items[evaluated], relevant[evaluated]
 
     if negatives is None:
-        n_ahead = scores.count_ahead(evaluated, liked, wanted, targets_compete=False, longest=longest_of(chosen))
+        if longest is not None and in_parts:
+            longest += int(np.diff(wanted.indptr).max())  # a list of the best may be full of other relevant items
+        n_ahead = scores.count_ahead(evaluated, liked, wanted, targets_compete=False, longest=longest)
         n_others = n_items - np.diff(liked.indptr) - np.diff(wanted.indptr)
     else:
         counts = [
@@ -127,97 +252,8 @@ def evaluate(
             for part in _ranking.blocks(len(evaluated), n_items)
         ]  # fmt: skip
         n_ahead, n_others = (np.concatenate(parts) for parts in zip(*counts, strict=True))
-
-    ranking = _ranking.Ranking.from_counts(wanted.indptr, n_ahead, n_others)
-    suffix = "" if negatives is None else f" ({negatives.shape[1]} negatives)"
-    return {label(name, cutoff) + suffix: mean(_ranking.per_query(ranking, name, cutoff)) for name, cutoff in chosen}
-
-
-def evaluate_similar_items(
-    model: Any,
-    train: Any,
-    test: Any,
-    K: int | Sequence[int] = 10,
-    metrics: str | Sequence[str] = ("hr", "mrr", "ndcg"),
-    *,
-    num_threads: int = 0,
-) -> dict[str, float]:
-    """Look for every user's test items among the neighbours of the user's training items, and return mean metrics.
-
-    It judges lists of similar items as `evaluate` judges recommendations. Each pair of a training item and a test item
-    of one user asks: how early does the test item come in the list of the items most similar to the training item? The
-    candidates are all items but the training item itself; the user's other items are among them, as they would be on
-    a page of related items. The result is the mean over each user's pairs, then over the users who have any. Test items
-    that the user has in training, too, are left out. Candidates that are as similar as the test item are ranked ahead
-    of it.
-
-    Users want many things, and a list has `K` places for all who look at the item: expect values well below those of
-    `evaluate`, and compare models with each other.
-
-    Parameters
-    ----------
-    model : BPR, any object with ``item_factors``, or one with a method ``similarity(itemids)``
-        Item factors, shape (n_items, factors), are compared by cosine, as `BPR.similar_items` does. ``similarity``
-        takes an array of n row numbers and returns how similar all items are to these, shape (n, n_items), the higher
-        the more similar and never NaN; only comparisons within a row count.
-    train : SciPy sparse matrix of shape (n_users, n_items) or Interactions
-        What the model was fitted to.
-    test : SciPy sparse matrix of shape (n_users, n_items) or Interactions
-        What was held out, as by `fastbpr.splitting.leave_one_out`. Values do not matter.
-    K : int or sequence of int, default 10
-        Length of the list that is judged, >= 1.
-    metrics : str or sequence of str, default ("hr", "mrr", "ndcg")
-        With the test item at this rank, from 1: ``hr@K`` is 1 if rank <= K, else 0; ``mrr`` is 1 / rank; ``ndcg@K`` is
-        1 / log2(rank + 1) if rank <= K, else 0. They are those of `evaluate` with one relevant item.
-    num_threads : int, default 0
-        0 uses every CPU that the process may use. The result does not depend on it.
-
-    Returns
-    -------
-    dict of str to float
-        Such as ``{"hr@10": 0.11, "mrr": 0.05}``, in the order asked for.
-
-    Raises
-    ------
-    NotFittedError
-        If the model was not fitted.
-    TypeError, ValueError
-        If an argument is not as it must be, if similarities are NaN or of the wrong shape, or if no user can be
-        evaluated.
-
-    Examples
-    --------
-    Item 1 points the way item 0 does and item 2 another way, so the first neighbour of item 0 is item 1.
-
-    >>> from types import SimpleNamespace
-    >>> from scipy.sparse import csr_array
-    >>> model = SimpleNamespace(item_factors=np.array([[1.0, 0.0], [2.0, 0.1], [0.0, 1.0]]))
-    >>> train, test = csr_array([[1, 0, 0], [1, 0, 0]]), csr_array([[0, 1, 0], [0, 0, 1]])
-    >>> evaluate_similar_items(model, train, test, K=1)
-    {'hr@1': 0.5, 'mrr': 0.75, 'ndcg@1': 0.5}
-    """
-    chosen = _validation.check_metrics(metrics, K, ("hr", "ndcg"), ("mrr",))
-    train_items, test_items = _validation.check_split(train, test, model)
-    n_items = train_items.shape[1]
-    num_threads = effective_threads(num_threads)
-    weights = pair_weights(train_items, new_items(test_items, train_items))
-    scores = _ranking.item_scores(model, train_items.shape, num_threads)
-
-    itself = scipy.sparse.csr_array(scipy.sparse.identity(n_items, dtype=bool, format="csr"))
-    queries = np.flatnonzero(np.diff(weights.indptr))
-    n_ahead = scores.count_ahead(
-        queries, itself[queries], weights[queries], targets_compete=True, longest=longest_of(chosen)
-    )
-    ranking = _ranking.Ranking(np.arange(weights.nnz + 1), n_ahead + 1, np.full(weights.nnz, n_items))
-    return {
-        label(name, cutoff): float(weights.data @ _ranking.per_query(ranking, name, cutoff)) for name, cutoff in chosen
-    }
-
-
-def longest_of(chosen: list[tuple[str, int | None]]) -> int | None:
-    """Return the rank beyond which ranks make no difference to the chosen metrics, None if all do."""
-    cutoffs = [cutoff for _, cutoff in chosen]
-    return None if None in cutoffs else max(cutoffs)
+    notes = () if negatives is None else (f"{negatives.shape[1]} negatives",)
+    return Found(evaluated, wanted, n_ahead, n_others, notes)
 
 
 def sampled_ahead(
@@ -231,36 +267,3 @@ def sampled_ahead(
     n_others = _ranking.mask_all_but(scores, given, own, wanted)
     nothing = scipy.sparse.csr_array(scores.shape)
     return _ranking.count_ahead(scores, nothing, wanted, False, num_threads), n_others
-
-
-def new_items(test: scipy.sparse.csr_array, train: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
-    """Return which test items are no training items of the same user, as bool."""
-    return scipy.sparse.csr_array(test.astype(bool) > train.astype(bool))
-
-
-def pair_weights(train: scipy.sparse.csr_array, relevant: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
-    """Return what each pair of a training and a relevant item counts in the mean over users of the mean over pairs.
-
-    With n users, user u counts 1 / (n * n_pairs_u) for each pair. Adding up the users of a pair is a matrix product, in
-    which every pair of items is there once, whoever shares it.
-    """
-    n_pairs = np.diff(train.indptr).astype(float) * np.diff(relevant.indptr)
-    n_users = np.count_nonzero(n_pairs)
-    _validation.check_evaluated(n_users, also="a training item")
-    per_user = np.divide(1, n_pairs * n_users, out=np.zeros_like(n_pairs), where=n_pairs > 0)
-    shares = scipy.sparse.csr_array(
-        (np.repeat(per_user, np.diff(relevant.indptr)), relevant.indices, relevant.indptr), shape=relevant.shape
-    )
-    weights = scipy.sparse.csr_array(train.astype(bool).astype(float).T @ shares)
-    weights.sort_indices()
-    return weights
-
-
-def label(name: str, cutoff: int | None) -> str:
-    """Return the name of a result."""
-    return name if cutoff is None else f"{name}@{cutoff}"
-
-
-def mean(values: np.ndarray) -> float:
-    """Return the mean, NaN of nothing."""
-    return float(values.mean()) if values.size else float("nan")
