@@ -97,7 +97,7 @@ def warp_pull(n_items, n_drawn):
 class Adagrad:
     """Step sizes by the sums of squared gradients of every row and bias; each sum starts from `FIRST_SQUARES`."""
 
-    FIRST_SQUARES = 1e-4
+    FIRST_SQUARES = 0.1
 
     def __init__(self, model):
         self.sums = [np.zeros(len(part)) for part in model]

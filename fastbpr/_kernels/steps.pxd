@@ -28,7 +28,7 @@ cdef enum:
 
 cdef extern from *:
     """
-    #define FASTBPR_FIRST_SQUARES 1e-4f
+    #define FASTBPR_FIRST_SQUARES 0.1f
     """
     const float FIRST_SQUARES "FASTBPR_FIRST_SQUARES"  # what Adagrad's sums start from
 
@@ -85,32 +85,59 @@ cdef inline int32_t item_at(const Pool* pool, int32_t place) noexcept nogil:
     return pool.items[place] if pool.items != NULL else place
 
 
-cdef inline int32_t next_negative(const Model* model, const Recipe* recipe, const Pool* pool, const Taken* taken,
-                                  const float* user, float highest, uint64_t* rng, float* score) noexcept nogil:
-    """An item and its score: one that was given for the user, or the best of some draws. -1 if no place is free."""
+cdef inline int32_t a_given_item(const Pool* pool, uint64_t* rng) noexcept nogil:
+    """One of the items that the user is known not to want."""
+    return item_at(pool, pool.given[draw_below(rng, <uint32_t>pool.n_given)])
+
+
+cdef inline bint draw_items(const Pool* pool, const Taken* taken, const float* user, float highest, Py_ssize_t n,
+                            uint64_t* rng, int32_t* items) noexcept nogil:
+    """n items by the pool's distribution; False if no place is free."""
+    cdef Py_ssize_t k
+    cdef int32_t place
+    if pool.shares == NULL and pool.orders == NULL:
+        return draw_uniform(pool, taken, n, rng, items)
+    for k in range(n):
+        place = draw_negative(pool, taken, user, highest, rng)
+        if place < 0:
+            return False
+        items[k] = item_at(pool, place)
+    return True
+
+
+cdef inline bint draw_scored(const Model* model, const Recipe* recipe, const Pool* pool, const Taken* taken,
+                             const float* user, float highest, Py_ssize_t n, uint64_t* rng, int32_t* items,
+                             float* scores) noexcept nogil:
+    """n negatives and their scores: each one that was given for the user, or the best of some draws.
+
+    False if no place is free.
+    """
     cdef:
         int32_t[MOST_CANDIDATES] candidates
-        float[MOST_CANDIDATES] scores
-        Py_ssize_t k, best = 0, n = recipe.n_candidates
-        int32_t place
-    if pool.n_given and share_of(draw_word(rng)) < pool.given_rate:
-        candidates[0] = item_at(pool, pool.given[draw_below(rng, <uint32_t>pool.n_given)])
-        score[0] = score_of(model, user, candidates[0])
-        return candidates[0]
-    if pool.shares == NULL and pool.orders == NULL:
-        if not draw_uniform(pool, taken, n, rng, candidates):
-            return -1
-    else:
-        for k in range(n):
-            place = draw_negative(pool, taken, user, highest, rng)
-            if place < 0:
-                return -1
-            candidates[k] = item_at(pool, place)
-    score_items(model, user, candidates, n, scores)
-    for k in range(1, n):
-        best = k if scores[k] > scores[best] else best
-    score[0] = scores[best]
-    return candidates[best]
+        float[MOST_CANDIDATES] candidate_scores
+        Py_ssize_t k, m, best
+    if recipe.n_candidates == 1:
+        if not draw_items(pool, taken, user, highest, n, rng, items):
+            return False
+        for k in range(n if pool.n_given else 0):
+            if share_of(draw_word(rng)) < pool.given_rate:
+                items[k] = a_given_item(pool, rng)
+        score_items(model, user, items, n, scores)
+        return True
+    for k in range(n):
+        if pool.n_given and share_of(draw_word(rng)) < pool.given_rate:
+            items[k] = a_given_item(pool, rng)
+            scores[k] = score_of(model, user, items[k])
+            continue
+        if not draw_items(pool, taken, user, highest, recipe.n_candidates, rng, candidates):
+            return False
+        score_items(model, user, candidates, recipe.n_candidates, candidate_scores)
+        best = 0
+        for m in range(1, recipe.n_candidates):
+            best = m if candidate_scores[m] > candidate_scores[best] else best
+        items[k] = candidates[best]
+        scores[k] = candidate_scores[best]
+    return True
 
 
 # ---- optimisers -------------------------------------------------------------------------------------------------
@@ -227,8 +254,7 @@ cdef inline float find_violator(const Model* model, const Recipe* recipe, const 
     cdef float score
     negative[0] = -1
     for k in range(recipe.n_negatives):
-        negative[0] = next_negative(model, recipe, pool, taken, user, highest, rng, &score)
-        if negative[0] < 0:
+        if not draw_scored(model, recipe, pool, taken, user, highest, 1, rng, negative, &score):
             return -1
         if k == 0:
             is_correct[0] = positive_score > score
@@ -271,7 +297,6 @@ cdef inline void train_one(const Model* model, const Recipe* recipe, const Pool*
         float highest = highest_attention(pool, row) if pool.orders != NULL else <float>0
         float loss, pull = 0
         bint is_correct = False
-        Py_ssize_t k
     if recipe.loss == WARP_LOSS:
         loss = find_violator(model, recipe, pool, taken, row, highest, positive_score, rng, negatives, &pull,
                              &is_correct)
@@ -284,8 +309,6 @@ cdef inline void train_one(const Model* model, const Recipe* recipe, const Pool*
             pull *= weight
             apply_step(model, recipe, row, positive, negatives, &pull, 1, direction)
         return
-    for k in range(recipe.n_negatives):
-        negatives[k] = next_negative(model, recipe, pool, taken, row, highest, rng, &scores[k])
-        if negatives[k] < 0:
-            return
+    if not draw_scored(model, recipe, pool, taken, row, highest, recipe.n_negatives, rng, negatives, scores):
+        return
     apply_losses(model, recipe, row, positive, positive_score, negatives, scores, weight, direction, sums)
