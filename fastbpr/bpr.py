@@ -5,36 +5,23 @@ from __future__ import annotations
 import inspect
 import math
 import os
-import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from fastbpr import _storage, _tables, _validation
 from fastbpr._factor_model import FactorModel
 from fastbpr._negatives import LOSSES, MAX_CANDIDATES, MAX_NEGATIVES, NEGATIVES, OPTIMIZERS, Recipe
-from fastbpr._schedules import SCHEDULES, EpochSums, Given, Positives, Step
+from fastbpr._schedules import SCHEDULES, Given, Positives
 from fastbpr._threads import effective_threads
+from fastbpr._training import Epoch, Plan, Training
 from fastbpr.errors import TrainingError
 
 DEFAULT_REGULARIZATION = 0.01
 REGULARISED = ("user", "positive", "negative", "bias")
 DEFAULT_SCALE = {"normal": 0.1, "xavier": 1.0}  # init_scale
-RUNAWAY = 1000.0  # vectors of useful models have entries of a few units at most
 DECAYS = ("constant", "linear", "step")
-
-
-class Epoch(NamedTuple):
-    """One line of a fit's history."""
-
-    epoch: int  # from 0
-    loss: float  # mean of -ln(sigmoid(margin) + 1e-10) over the epoch's updates, each before its own update
-    auc: float  # share of the epoch's triplets that were in the right order before their update
-    learning_rate: float
-    n_updates: int
-    seconds: float
 
 
 class BPR(FactorModel):
@@ -310,25 +297,38 @@ class BPR(FactorModel):
         seed = _validation.check_seed("random_state", self.random_state)
         observed = np.diff(positives.indptr) > 0
         tables = self._initial_tables(matrix.shape, observed, np.random.default_rng(seed))
+        num_threads = effective_threads(self.num_threads)
+        schedule = SCHEDULES[self.schedule](positives, tables, self._recipe(), num_threads, given)
+        training = Training(self._plan(), schedule, tables)
         labels = [getattr(user_items, name, None) for name in ("user_labels", "item_labels", "item_names")]
         history: list[Epoch] = []
         before = dict(self.__dict__)
         self._set_fitted(tables.views(), positives.liked(), history, *labels)
         try:
             try:
-                for epoch, sums in self._epochs(positives, tables, given, seed, show_progress):
+                for epoch, sums in training.epochs(seed, show_progress):
                     history.append(epoch)
                     self._norms.clear()  # the factors have moved
                     skipped = len(positives.indices) - sums.n_updates
                     if callback is not None and callback(epoch.epoch, epoch.seconds, sums.n_correct, skipped):
                         break
             finally:  # also after Ctrl-C, or an error in the callback: what was learned stays
-                self._check_bounded(tables.users, tables.items, n_epochs=len(history))
+                training.check_bounded(n_epochs=len(history))
                 self._set_fitted(tables.unpack(), positives.liked(copy=True), history, *labels)
         except TrainingError:
             self.__dict__ = before
             raise
         return self
+
+    def _plan(self) -> Plan:
+        """Return what the parameters say about the epochs."""
+        strengths = _validation.check_strengths(
+            "regularization", self.regularization, REGULARISED, default=DEFAULT_REGULARIZATION
+        )
+        return Plan(
+            self.iterations, self.learning_rate, self.learning_rate_decay, self.regularization,
+            tuple(strengths[part] for part in REGULARISED),
+        )  # fmt: skip
 
     def _initial_tables(self, shape: tuple[int, int], observed: np.ndarray, rng: np.random.Generator) -> _tables.Tables:
         """Draw the starting vectors; users that have nothing to learn from start, and stay, at zero."""
@@ -360,49 +360,6 @@ class BPR(FactorModel):
             optimizer=self.optimizer,
             given_share=float(self.given_share),
             verify=self.verify_negative_samples,
-        )
-
-    def _epochs(
-        self, positives: Positives, tables: _tables.Tables, given: Given | None, seed: int, show_progress: bool
-    ) -> Iterator[tuple[Epoch, EpochSums]]:
-        """Train epoch by epoch."""
-        num_threads = effective_threads(self.num_threads)
-        schedule = SCHEDULES[self.schedule](positives, tables, self._recipe(), num_threads, given)
-        strengths = _validation.check_strengths(
-            "regularization", self.regularization, REGULARISED, default=DEFAULT_REGULARIZATION
-        )
-        with tqdm(total=self.iterations, disable=not show_progress, unit="epoch") as progress:
-            for number in range(self.iterations):
-                start = time.perf_counter()
-                learning_rate = float(self.learning_rate)
-                if self.learning_rate_decay == "linear":
-                    learning_rate *= 1 - number / self.iterations
-                elif self.learning_rate_decay == "step":
-                    learning_rate *= 0.5 ** (4 * number // self.iterations)
-                step = Step(learning_rate, *(strengths[part] for part in REGULARISED))
-                # Between slices of an epoch Python handles Ctrl-C; the last has the sums of all.
-                *_, sums = schedule.run_epoch(tables, step, epoch_key(seed, number))
-                n_updates = max(sums.n_updates, 1)
-                loss, auc = sums.loss / n_updates, sums.n_correct / n_updates
-                # A fit that runs away was seen to order pairs worse than guessing; all of it is looked at in the end.
-                if not loss < math.log(2):
-                    self._check_bounded(tables.users, tables.items, n_epochs=number)
-                progress.set_postfix(loss=f"{loss:.4f}", auc=f"{auc:.4f}", refresh=False)
-                progress.update()
-                seconds = time.perf_counter() - start
-                yield Epoch(number, loss, auc, learning_rate, sums.n_updates, seconds), sums
-
-    def _check_bounded(self, *tables: np.ndarray, n_epochs: int) -> None:
-        """Refuse factors that have run away. NaN is not below the bound either."""
-        if not all(-RUNAWAY < table.min() <= table.max() < RUNAWAY for table in tables):
-            raise TrainingError(self._divergence(n_epochs))
-
-    def _divergence(self, n_epochs: int) -> str:
-        return (
-            f"Training diverged after {n_epochs} whole epochs with "
-            f"learning_rate={self.learning_rate!r}, regularization={self.regularization!r}. "
-            f"Lower learning_rate (try {self.learning_rate / 10:g}); with weights, make the large ones smaller, for "
-            "instance by numpy.log1p. The model is as it was before fit."
         )
 
     # ---- files ------------------------------------------------------------------------------------------------------
@@ -480,8 +437,3 @@ class BPR(FactorModel):
 
 PARAMETERS = tuple(name for name in inspect.signature(BPR.__init__).parameters if name != "self")
 FITTED_ARRAYS = ("user_factors", "item_factors", "item_biases", "user_labels", "item_labels", "item_names")
-
-
-def epoch_key(seed: int, epoch: int) -> int:
-    """Key of one epoch's random streams."""
-    return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0])

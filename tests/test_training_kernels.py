@@ -155,7 +155,7 @@ def test_a_partition_depends_on_its_key_alone():
 
 def test_streams_of_epochs_and_purposes_are_all_different():
     # The partition of items, the order of users and the triplets must not use the same words, in any two epochs.
-    from fastbpr.bpr import epoch_key
+    from fastbpr._training import epoch_key
 
     draws = {tuple(partitioned(epoch_key(7, epoch), 64, 8)[1]) for epoch in range(200)}
     assert len(draws) == 200

@@ -1,0 +1,89 @@
+"""The loop over epochs: seeds, learning rates, progress, and factors that run away."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from fastbpr._schedules import BlockedSchedule, EpochSums, HogwildSchedule, Step
+from fastbpr._tables import Tables
+from fastbpr.errors import TrainingError
+
+RUNAWAY = 1000.0  # vectors of useful models have entries of a few units at most
+
+
+class Epoch(NamedTuple):
+    """One line of a fit's history."""
+
+    epoch: int  # from 0
+    loss: float  # mean of -ln(sigmoid(margin) + 1e-10) over the epoch's updates, each before its own update
+    auc: float  # share of the epoch's triplets that were in the right order before their update
+    learning_rate: float
+    n_updates: int
+    seconds: float
+
+
+class Plan(NamedTuple):
+    """What a fit is asked to do, from the model's parameters."""
+
+    iterations: int
+    learning_rate: float
+    decay: str
+    regularization: float | Mapping[str, float]  # as the user gave it, for messages
+    strengths: tuple[float, ...]  # in the order of `Step`
+
+    def step(self, number: int) -> Step:
+        """Return what epoch `number` uses."""
+        learning_rate = float(self.learning_rate)
+        if self.decay == "linear":
+            learning_rate *= 1 - number / self.iterations
+        elif self.decay == "step":
+            learning_rate *= 0.5 ** (4 * number // self.iterations)
+        return Step(learning_rate, *self.strengths)
+
+
+class Training:
+    """A fit under way; it changes the tables in place."""
+
+    def __init__(self, plan: Plan, schedule: BlockedSchedule | HogwildSchedule, tables: Tables) -> None:
+        self.plan = plan
+        self.schedule = schedule
+        self.tables = tables
+
+    def epochs(self, seed: int, show_progress: bool) -> Iterator[tuple[Epoch, EpochSums]]:
+        """Train epoch by epoch."""
+        with tqdm(total=self.plan.iterations, disable=not show_progress, unit="epoch") as progress:
+            for number in range(self.plan.iterations):
+                start = time.perf_counter()
+                step = self.plan.step(number)
+                # Between slices of an epoch Python handles Ctrl-C; the last has the sums of all.
+                *_, sums = self.schedule.run_epoch(self.tables, step, epoch_key(seed, number))
+                n_updates = max(sums.n_updates, 1)
+                loss, auc = sums.loss / n_updates, sums.n_correct / n_updates
+                # A fit that runs away was seen to order pairs worse than guessing; all of it is looked at in the end.
+                if not loss < math.log(2):
+                    self.check_bounded(n_epochs=number)
+                progress.set_postfix(loss=f"{loss:.4f}", auc=f"{auc:.4f}", refresh=False)
+                progress.update()
+                seconds = time.perf_counter() - start
+                yield Epoch(number, loss, auc, step.learning_rate, sums.n_updates, seconds), sums
+
+    def check_bounded(self, *, n_epochs: int) -> None:
+        """Refuse factors that have run away. NaN is not below the bound either."""
+        if not all(-RUNAWAY < table.min() <= table.max() < RUNAWAY for table in self.tables.views()):
+            raise TrainingError(
+                f"Training diverged after {n_epochs} whole epochs with "
+                f"learning_rate={self.plan.learning_rate!r}, regularization={self.plan.regularization!r}. "
+                f"Lower learning_rate (try {self.plan.learning_rate / 10:g}); with weights, make the large ones "
+                "smaller, for instance by numpy.log1p. The model is as it was before fit."
+            )
+
+
+def epoch_key(seed: int, epoch: int) -> int:
+    """Key of one epoch's random streams."""
+    return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0])
