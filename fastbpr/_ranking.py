@@ -225,6 +225,11 @@ def mask_all_but(
     return n_others
 
 
+def new_items(test: scipy.sparse.csr_array, train: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
+    """Return which test items are no training items of the same user, as bool."""
+    return scipy.sparse.csr_array(test.astype(bool) > train.astype(bool))
+
+
 class Ranking(NamedTuple):
     """Where the relevant items of every query came."""
 
@@ -305,3 +310,14 @@ METRICS_OF_ALL = {"mrr": reciprocal_rank, "auc": auc}
 def per_query(ranking: Ranking, name: str, K: int | None) -> np.ndarray:
     """Return one metric's value for each query."""
     return METRICS_OF_ALL[name](ranking) if K is None else METRICS_AT_K[name](ranking, K)
+
+
+def mean(values: np.ndarray) -> float:
+    """Return the mean, NaN of nothing."""
+    return float(values.mean()) if values.size else float("nan")
+
+
+def longest_of(chosen: list[tuple[str, int | None]]) -> int | None:
+    """Return the rank beyond which ranks make no difference to the chosen metrics, None if all do."""
+    cutoffs = [cutoff for _, cutoff in chosen]
+    return None if None in cutoffs else max(cutoffs)

@@ -107,7 +107,7 @@ def evaluate(
     train_items, test_items = _validation.check_split(train, test, model)
     n_users, n_items = train_items.shape
     num_threads = effective_threads(num_threads)
-    relevant = new_items(test_items, train_items)
+    relevant = _ranking.new_items(test_items, train_items)
     evaluated = np.flatnonzero(np.diff(relevant.indptr))
     if users is not None:
         evaluated = np.intersect1d(evaluated, _validation.check_ids("users", users, n_users, what="user")[0])
@@ -118,7 +118,9 @@ def evaluate(
     liked, wanted = train_items[evaluated], relevant[evaluated]
 
     if negatives is None:
-        n_ahead = scores.count_ahead(evaluated, liked, wanted, targets_compete=False, longest=longest_of(chosen))
+        n_ahead = scores.count_ahead(
+            evaluated, liked, wanted, targets_compete=False, longest=_ranking.longest_of(chosen)
+        )
         n_others = n_items - np.diff(liked.indptr) - np.diff(wanted.indptr)
     else:
         counts = [
@@ -130,7 +132,10 @@ def evaluate(
 
     ranking = _ranking.Ranking.from_counts(wanted.indptr, n_ahead, n_others)
     suffix = "" if negatives is None else f" ({negatives.shape[1]} negatives)"
-    return {label(name, cutoff) + suffix: mean(_ranking.per_query(ranking, name, cutoff)) for name, cutoff in chosen}
+    return {
+        label(name, cutoff) + suffix: _ranking.mean(_ranking.per_query(ranking, name, cutoff))
+        for name, cutoff in chosen
+    }
 
 
 def evaluate_similar_items(
@@ -200,24 +205,18 @@ def evaluate_similar_items(
     train_items, test_items = _validation.check_split(train, test, model)
     n_items = train_items.shape[1]
     num_threads = effective_threads(num_threads)
-    weights = pair_weights(train_items, new_items(test_items, train_items))
+    weights = pair_weights(train_items, _ranking.new_items(test_items, train_items))
     scores = _ranking.item_scores(model, train_items.shape, num_threads)
 
     itself = scipy.sparse.csr_array(scipy.sparse.identity(n_items, dtype=bool, format="csr"))
     queries = np.flatnonzero(np.diff(weights.indptr))
     n_ahead = scores.count_ahead(
-        queries, itself[queries], weights[queries], targets_compete=True, longest=longest_of(chosen)
+        queries, itself[queries], weights[queries], targets_compete=True, longest=_ranking.longest_of(chosen)
     )
     ranking = _ranking.Ranking(np.arange(weights.nnz + 1), n_ahead + 1, np.full(weights.nnz, n_items))
     return {
         label(name, cutoff): float(weights.data @ _ranking.per_query(ranking, name, cutoff)) for name, cutoff in chosen
     }
-
-
-def longest_of(chosen: list[tuple[str, int | None]]) -> int | None:
-    """Return the rank beyond which ranks make no difference to the chosen metrics, None if all do."""
-    cutoffs = [cutoff for _, cutoff in chosen]
-    return None if None in cutoffs else max(cutoffs)
 
 
 def sampled_ahead(
@@ -231,11 +230,6 @@ def sampled_ahead(
     n_others = _ranking.mask_all_but(scores, given, own, wanted)
     nothing = scipy.sparse.csr_array(scores.shape)
     return _ranking.count_ahead(scores, nothing, wanted, False, num_threads), n_others
-
-
-def new_items(test: scipy.sparse.csr_array, train: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
-    """Return which test items are no training items of the same user, as bool."""
-    return scipy.sparse.csr_array(test.astype(bool) > train.astype(bool))
 
 
 def pair_weights(train: scipy.sparse.csr_array, relevant: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
@@ -259,8 +253,3 @@ def pair_weights(train: scipy.sparse.csr_array, relevant: scipy.sparse.csr_array
 def label(name: str, cutoff: int | None) -> str:
     """Return the name of a result."""
     return name if cutoff is None else f"{name}@{cutoff}"
-
-
-def mean(values: np.ndarray) -> float:
-    """Return the mean, NaN of nothing."""
-    return float(values.mean()) if values.size else float("nan")
