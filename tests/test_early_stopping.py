@@ -97,7 +97,9 @@ def test_the_larger_a_validation_beside_an_epoch_the_rarer_it_is(n_interactions,
 
 
 @pytest.mark.parametrize("patience", [None, 4])
-@pytest.mark.parametrize("parameters", [{}, {"item_bias": False}, {"factors": 16, "learning_rate_decay": "constant"}])
+@pytest.mark.parametrize(
+    "parameters", [{}, {"item_bias": False}, {"factors": 16, "learning_rate": 0.05, "learning_rate_decay": "constant"}]
+)
 def test_the_factors_are_those_of_the_best_epoch_as_they_are_without_validation(split, patience, parameters):
     model = fit(split, parameters=parameters, patience=patience)
     best = model.best_epoch
@@ -226,11 +228,18 @@ def test_progress_shows_the_validation(split, capsys):
         (
             {"validation": scipy.sparse.csr_array((300, 90))},
             ValueError,
+            "validation must contain at least one interaction",
+        ),
+        (
+            {"validation": "train"},
+            ValueError,
             "validation must have, for one of the users at least, an item that is not among the user's training items",
         ),
     ],
 )
 def test_bad_input_is_named_before_anything_is_drawn(split, options, error, message):
+    if isinstance(options.get("validation"), str):
+        options = {"validation": split.train}
     generator = np.random.default_rng(0)
     model = model_of(random_state=generator)
     with pytest.raises(error, match=message):
