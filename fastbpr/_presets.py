@@ -6,8 +6,7 @@ are what won on several of them, not on one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 AUTO = "auto"
 

@@ -259,6 +259,11 @@ def mask_all_but(
     return n_others
 
 
+def new_items(test: scipy.sparse.csr_array, train: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
+    """Return which test items are no training items of the same user, as bool."""
+    return scipy.sparse.csr_array(test.astype(bool) > train.astype(bool))
+
+
 class Ranking(NamedTuple):
     """Where the relevant items of every query came."""
 
@@ -348,11 +353,6 @@ def longest_of(chosen: list[tuple[str, int | None]]) -> int | None:
     """Return the rank beyond which ranks make no difference to the chosen metrics, None if all do."""
     cutoffs = [cutoff for _, cutoff in chosen]
     return None if None in cutoffs else max(cutoffs)
-
-
-def new_items(test: scipy.sparse.csr_array, train: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
-    """Return which test items are no training items of the same user, as bool."""
-    return scipy.sparse.csr_array(test.astype(bool) > train.astype(bool))
 
 
 def label(name: str, cutoff: int | None, notes: Sequence[str] = ()) -> str:

@@ -1,4 +1,4 @@
-"""The loop over epochs: seeds, learning rates, progress, and factors that run away."""
+"""The loop over epochs: seeds, learning rates, progress, when to stop, and factors that run away."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm.auto import tqdm
 
+from fastbpr._early_stopping import Validation
 from fastbpr._schedules import BlockedSchedule, EpochSums, HogwildSchedule, Step
 from fastbpr._tables import Tables
 from fastbpr.errors import TrainingError
@@ -25,7 +26,8 @@ class Epoch(NamedTuple):
     auc: float  # share of the epoch's triplets that were in the right order before their update
     learning_rate: float
     n_updates: int
-    seconds: float
+    seconds: float  # of training, without validation
+    validation: float | None = None  # the metric on held-out interactions after the epoch, None where not measured
 
 
 class Plan(NamedTuple):
@@ -50,13 +52,21 @@ class Plan(NamedTuple):
 class Training:
     """A fit under way; it changes the tables in place."""
 
-    def __init__(self, plan: Plan, schedule: BlockedSchedule | HogwildSchedule, tables: Tables) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        schedule: BlockedSchedule | HogwildSchedule,
+        tables: Tables,
+        validation: Validation | None = None,
+    ) -> None:
         self.plan = plan
         self.schedule = schedule
         self.tables = tables
+        self.validation = validation
 
     def epochs(self, seed: int, show_progress: bool) -> Iterator[tuple[Epoch, EpochSums]]:
-        """Train epoch by epoch."""
+        """Train epoch by epoch, to the last or until validation has seen enough."""
+        validation, shown = self.validation, {}
         with tqdm(total=self.plan.iterations, disable=not show_progress, unit="epoch") as progress:
             for number in range(self.plan.iterations):
                 start = time.perf_counter()
@@ -68,10 +78,22 @@ class Training:
                 # A fit that runs away was seen to order pairs worse than guessing; all of it is looked at in the end.
                 if not loss < math.log(2):
                     self.check_bounded(n_epochs=number)
-                progress.set_postfix(loss=f"{loss:.4f}", auc=f"{auc:.4f}", refresh=False)
-                progress.update()
                 seconds = time.perf_counter() - start
-                yield Epoch(number, loss, auc, step.learning_rate, sums.n_updates, seconds), sums
+                value = None
+                if validation is not None and validation.is_due(number, self.plan.iterations):
+                    self.check_bounded(n_epochs=number)
+                    value = validation.measure(self.tables)
+                    shown = {f"validation {validation.label}": f"{value:.4f}"}
+                progress.set_postfix(loss=f"{loss:.4f}", auc=f"{auc:.4f}", **shown, refresh=False)
+                progress.update()
+                yield Epoch(number, loss, auc, step.learning_rate, sums.n_updates, seconds, value), sums
+                if validation is not None and validation.has_seen_enough:
+                    break
+
+    def result(self) -> Tables:
+        """Return the tables to keep: of the best epoch where some were validated, else as they are."""
+        best = None if self.validation is None else self.validation.best
+        return self.tables if best is None else best
 
     def check_bounded(self, *, n_epochs: int) -> None:
         """Refuse factors that have run away. NaN is not below the bound either."""

@@ -31,11 +31,13 @@ def check_timestamps(name: str, interactions: Any, *, needed: bool) -> np.ndarra
     return timestamps
 
 
-def check_split(train: Any, test: Any, model: Any) -> tuple[scipy.sparse.csr_array, scipy.sparse.csr_array]:
+def check_split(
+    train: Any, test: Any, model: Any = None, *, names: tuple[str, str] = ("train", "test")
+) -> tuple[scipy.sparse.csr_array, scipy.sparse.csr_array]:
     """Return both matrices; refuse them, or a model, whose rows or columns mean other users or items."""
-    train_items = check_user_items("train", train, allow_empty=True)
-    test_items = check_user_items("test", test, shape=train_items.shape)
-    check_same_labels(train=train, test=test, model=model)
+    train_items = check_user_items(names[0], train, allow_empty=True)
+    test_items = check_user_items(names[1], test, shape=train_items.shape)
+    check_same_labels(**{names[0]: train, names[1]: test, "model": model})
     return train_items, test_items
 
 
@@ -82,11 +84,41 @@ def check_metrics(metrics: Any, K: Any, at_k: Iterable[str], of_all: Iterable[st
     return chosen
 
 
-def check_evaluated(n_users: int, *, also: str = "") -> None:
+def check_metric(metric: Any, at_k: Iterable[str], of_all: Iterable[str]) -> tuple[str, int | None]:
+    """Return (name, cut-off) of one metric that is named in full."""
+    at_k, of_all = list(at_k), list(of_all)
+    rule = f"metric must be one of {', '.join(f'{name}@K' for name in at_k)}, with a number >= 1 for K, or of "
+    rule += f"{', '.join(of_all)}, got {metric!r}."
+    if not isinstance(metric, str):
+        raise TypeError(rule)
+    name, at, cutoff = metric.partition("@")
+    if name in of_all and not at:
+        return name, None
+    if name in at_k and cutoff.isdecimal() and int(cutoff) >= 1:
+        return name, int(cutoff)
+    raise ValueError(rule)
+
+
+def check_unused(**values: Any) -> None:
+    """Refuse settings of validation where there is none."""
+    for name, value in values.items():
+        if value is not None:
+            raise ValueError(
+                f"{name} must be None without validation, got {value!r}. Pass held-out interactions: validation=..."
+            )
+
+
+def check_pairs_to_order(metric: str, n_others: np.ndarray) -> None:
+    """Refuse a metric of pairs where no user has a pair."""
+    if metric == "auc" and not n_others.any():
+        raise ValueError("metric must not be 'auc' where every candidate is held out, got 'auc': it has no value.")
+
+
+def check_evaluated(n_users: int, *, name: str = "test", also: str = "") -> None:
     """Refuse to take the mean over no user."""
     if n_users == 0:
         raise ValueError(
-            f"test must have, for one of the users at least, {f'beside {also} ' if also else ''}an item that is not "
+            f"{name} must have, for one of the users at least, {f'beside {also} ' if also else ''}an item that is not "
             "among the user's training items, got none: nobody can be evaluated."
         )
 
