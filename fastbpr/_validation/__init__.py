@@ -38,7 +38,6 @@ from fastbpr._validation.evaluation import (
     check_split,
     check_table,
     check_tables,
-    check_timestamps,
     check_vectors,
 )
 from fastbpr._validation.files import (
@@ -69,6 +68,13 @@ from fastbpr._validation.matrices import (
     check_user_items,
     describe,
 )
+from fastbpr._validation.splits import (
+    check_cut,
+    check_enough,
+    check_part,
+    check_timed,
+    check_timestamps,
+)
 from fastbpr._validation.values import (
     check_callable,
     check_choice,
@@ -93,6 +99,8 @@ __all__ = [
     "check_choice",
     "check_column",
     "check_column_names",
+    "check_cut",
+    "check_enough",
     "check_entries",
     "check_evaluated",
     "check_factors",
@@ -123,6 +131,7 @@ __all__ = [
     "check_other_item",
     "check_output",
     "check_parquet_paths",
+    "check_part",
     "check_path",
     "check_rows",
     "check_rows_are_good",
@@ -140,6 +149,7 @@ __all__ = [
     "check_table",
     "check_tables",
     "check_text_labels",
+    "check_timed",
     "check_times",
     "check_timestamps",
     "check_training_data",
