@@ -10,28 +10,46 @@ s_ij = sigmoid(t_ij) and w_ij = s_ij (1 - s_ij), all means over P x N:
     f'(p)  = mean of s_ij (q_j - q_i) + regularization * p
     f''(p) = mean of w_ij (q_j - q_i) (q_j - q_i)^T + regularization * 1
 
-f is strictly convex for a positive regularization, so Newton's method, with steps halved until f falls far enough, finds
-its only minimum from anywhere. N is one sample of items for all users, without those that the user has: a negative that
-is drawn anew in each step would keep the method from coming to rest.
+f is strictly convex for a positive regularization, so Newton's method, with steps halved until f falls far enough,
+finds its only minimum from anywhere. N is one sample of items for all users, without those that the user has: negatives
+drawn anew for each step would keep the method from coming to rest, and others for each user would cost more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse
-import scipy.special
+
+from fastbpr import _labels, _validation
 
 MIN_REGULARIZATION = 1e-4  # without any, the vector of a user whose items can be told from the others is infinite
 N_NEGATIVES = 1000
 SEED = 0  # of the sample of negatives
-BLOCK_SIZE = 2**21  # pairs of a positive and a negative, or entries of all matrices f'', at a time
-MAX_STEPS = 30
-MAX_HALVINGS = 30
-SMALL_GRADIENT = 1e-6
+BLOCK_SIZE = 2**20  # pairs of a positive and a negative, or entries of any other array, at a time
+MAX_STEPS = 50  # of which Newton's method takes five to ten
+SMALL_GRADIENT = 1e-5  # for vectors with entries of about 1
 ENOUGH = 1e-4  # of the fall that the gradient promises; Armijo's rule
+ROUNDING = 1e-5  # how exact values are in float32, relative to them
+
+
+def items_of(user_items: Any, item_labels: np.ndarray | None, n_items: int) -> scipy.sparse.csr_array:
+    """Return who has which of a model's items: by their labels where both sides have them, else by columns."""
+    labels = getattr(user_items, "item_labels", None)
+    if labels is None or item_labels is None or np.array_equal(labels, item_labels):
+        return _validation.check_rows_of_items("user_items", user_items, n_items)
+    matrix = _validation.check_user_items("user_items", user_items, allow_empty=True)
+    columns = _labels.find(item_labels, labels)[0]
+    _validation.check_some_known("user_items", "item", columns, labels, item_labels)
+    known = np.flatnonzero(columns != _labels.MISSING)
+    entries = matrix[:, known].tocoo()
+    found = scipy.sparse.csr_array(
+        (entries.data, (entries.row, columns[known][entries.col])), shape=(matrix.shape[0], n_items)
+    )
+    found.sort_indices()
+    return found
 
 
 def fold_in_users(
@@ -47,10 +65,11 @@ def fold_in_users(
     vectors = np.zeros((n_users, factors), dtype=np.float32)
     rng = np.random.default_rng(SEED)
     negatives = np.sort(rng.choice(n_items, min(n_negatives, n_items), replace=False))
-    items, biases = item_factors.astype(np.float64), item_biases.astype(np.float64)
     user_items = scipy.sparse.csr_array((np.ones(len(indices), dtype=bool), indices, indptr), shape=(n_users, n_items))
     for users in blocks(np.diff(indptr), len(negatives), factors):
-        problem = problem_of(user_items[users], items, biases, negatives, max(regularization, MIN_REGULARIZATION))
+        problem = problem_of(
+            user_items[users], item_factors, item_biases, negatives, max(regularization, MIN_REGULARIZATION)
+        )
         vectors[users] = minimum(problem)
     return vectors
 
@@ -60,18 +79,19 @@ def blocks(n_positives: np.ndarray, n_negatives: int, factors: int) -> Iterator[
     by_size = np.argsort(n_positives, kind="stable")
     by_size = by_size[n_positives[by_size] > 0]
     while len(by_size):
-        largest = np.maximum(n_positives[by_size] * n_negatives, max(n_negatives * factors, factors**2))
-        fitting = np.searchsorted(largest * np.arange(1, len(by_size) + 1), BLOCK_SIZE, side="right")
-        yield by_size[: max(fitting, 1)]
-        by_size = by_size[max(fitting, 1) :]
+        largest = np.maximum(n_positives[by_size] * n_negatives, max(n_negatives, factors) * factors)
+        n_fitting = np.searchsorted(largest * np.arange(1, len(by_size) + 1), BLOCK_SIZE, side="right")
+        n_fitting = max(int(n_fitting), 1)
+        yield by_size[:n_fitting]
+        by_size = by_size[n_fitting:]
 
 
 class Problem(NamedTuple):
-    """What is to be minimised for a block of users; positives are padded, and both sides' weights add up to one."""
+    """What is to be minimised for a block of users. Positives are padded; the weights of either side add up to one."""
 
     positives: np.ndarray  # (n_users, most positives, factors)
     positive_biases: np.ndarray  # (n_users, most positives)
-    positive_weights: np.ndarray  # 1 / |P|, 0 where padded
+    positive_weights: np.ndarray  # (n_users, most positives): 1 / |P|, 0 where padded
     negatives: np.ndarray  # (n_negatives, factors)
     negative_biases: np.ndarray  # (n_negatives,)
     negative_weights: np.ndarray  # (n_users, n_negatives): 1 / |N|, 0 for items that the user has
@@ -85,49 +105,48 @@ class Problem(NamedTuple):
     def pieces(self) -> Iterator[slice]:
         """Divide the positives, for users who have very many."""
         n_users, n_positives = self.positive_weights.shape
-        size = max(1, BLOCK_SIZE // max(1, n_users * len(self.negatives)))
+        size = max(1, BLOCK_SIZE // (n_users * len(self.negatives)))
         for first in range(0, n_positives, size):
             yield slice(first, first + size)
 
-    def margins(self, vectors: np.ndarray, piece: slice) -> tuple[np.ndarray, np.ndarray]:
-        """Return (t_ij, the weight of each pair) of some positives, both (n_users, n_positives, n_negatives)."""
-        positive = np.einsum("uif,uf->ui", self.positives[:, piece], vectors) + self.positive_biases[:, piece]
-        negative = vectors @ self.negatives.T + self.negative_biases
-        weights = self.positive_weights[:, piece, None] * self.negative_weights[:, None, :]
-        return negative[:, None, :] - positive[:, :, None], weights
+    def derivatives(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return (f, f', f'') of every user, of shapes (n_users,), (n_users, factors), (n_users, factors, factors).
 
-    def values(self, vectors: np.ndarray) -> np.ndarray:
-        """Return f of every user, (n_users,)."""
-        total = self.regularization / 2 * (vectors**2).sum(axis=1)
-        for piece in self.pieces():
-            margins, weights = self.margins(vectors, piece)
-            total += np.einsum("uij,uij->u", weights, np.logaddexp(0, margins))
-        return total
-
-    def derivatives(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return (f', f'') of every user, (n_users, factors) and (n_users, factors, factors).
-
-        The pairs are added up over either side first, so that nothing has pairs and factors for axes:
-        sum of w_ij (q_j - q_i) (q_j - q_i)^T is the sum of (w_i. q_i - v_i) q_i^T, less the sum of q_i v_i^T, with
-        v_i = sum over j of w_ij q_j, and the sum of w_.j q_j q_j^T.
+        Pairs are added up over one side first, so that no array has axes for both sides and the factors. With
+        v_i = sum over j of w_ij q_j, the sum of w_ij (q_j - q_i) (q_j - q_i)^T is that of q_i (w_i. q_i - v_i)^T, less
+        that of v_i q_i^T, and that of w_.j q_j q_j^T.
         """
-        n_users, factors = vectors.shape
+        value = self.regularization / 2 * (vectors**2).sum(axis=1)
         gradient = self.regularization * vectors
-        hessian = np.repeat(self.regularization * np.eye(factors)[None], n_users, axis=0)
-        curvature_of_negatives = np.zeros(self.negative_weights.shape)
+        hessian = np.repeat(
+            self.regularization * np.eye(vectors.shape[1], dtype=vectors.dtype)[None], len(value), axis=0
+        )
+        negative_scores = vectors @ self.negatives.T + self.negative_biases
+        slopes_of_negatives, curvatures_of_negatives = np.zeros((2, *negative_scores.shape), dtype=vectors.dtype)
+        weights = self.negative_weights[:, :, None]
+        weighted_negatives = weights * self.negatives
         for piece in self.pieces():
-            margins, weights = self.margins(vectors, piece)
-            slopes = scipy.special.expit(margins)
-            curvatures = weights * slopes * (1 - slopes)
-            slopes *= weights
-            positives = self.positives[:, piece]
-            gradient += slopes.sum(axis=1) @ self.negatives - np.einsum("ui,uif->uf", slopes.sum(axis=2), positives)
-            mixed = curvatures @ self.negatives
-            own = curvatures.sum(axis=2)[:, :, None] * positives - mixed
-            hessian += positives.transpose(0, 2, 1) @ own - mixed.transpose(0, 2, 1) @ positives
-            curvature_of_negatives += curvatures.sum(axis=1)
-        hessian += (self.negatives.T * curvature_of_negatives[:, None, :]) @ self.negatives
-        return gradient, hessian
+            positives, positive_weights = self.positives[:, piece], self.positive_weights[:, piece]
+            positive_scores = (positives @ vectors[:, :, None])[:, :, 0] + self.positive_biases[:, piece]
+            losses, slopes = softplus_and_sigmoid(negative_scores[:, None, :] - positive_scores[:, :, None])
+            curvatures = slopes * (1 - slopes)
+
+            value += ((losses @ weights)[:, :, 0] * positive_weights).sum(axis=1)
+            slopes_of_negatives += (positive_weights[:, None, :] @ slopes)[:, 0]
+            gradient -= (((slopes @ weights)[:, :, 0] * positive_weights)[:, None, :] @ positives)[:, 0]
+            curvatures_of_negatives += (positive_weights[:, None, :] @ curvatures)[:, 0]
+            mixed = positive_weights[:, :, None] * (curvatures @ weighted_negatives)
+            own = positive_weights[:, :, None] * (curvatures @ weights) * positives
+            hessian += positives.transpose(0, 2, 1) @ (own - mixed) - mixed.transpose(0, 2, 1) @ positives
+        gradient += (slopes_of_negatives * self.negative_weights) @ self.negatives
+        hessian += weighted_negatives.transpose(0, 2, 1) @ (curvatures_of_negatives[:, :, None] * self.negatives)
+        return value, gradient, hessian
+
+
+def softplus_and_sigmoid(margins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return ln(1 + exp(t)) and its slope 1 / (1 + exp(-t)), from one exponential that cannot overflow."""
+    small = np.exp(-np.abs(margins))
+    return np.maximum(margins, 0) + np.log(1 + small), np.where(margins > 0, 1, small) / (1 + small)
 
 
 def problem_of(
@@ -137,49 +156,47 @@ def problem_of(
     negatives: np.ndarray,
     regularization: float,
 ) -> Problem:
-    """Lay out the positives of users who all have some, and which negatives are theirs."""
+    """Lay out, in the type of the factors, what users have, at least one item each, and which negatives are theirs."""
     n_positives = np.diff(user_items.indptr)
-    padded = np.arange(n_positives.max()) >= n_positives[:, None]
-    items = np.zeros(padded.shape, dtype=user_items.indices.dtype)
-    items[~padded] = user_items.indices
+    present = np.arange(n_positives.max()) < n_positives[:, None]
+    items = np.zeros(present.shape, dtype=user_items.indices.dtype)
+    items[present] = user_items.indices
     allowed = ~user_items[:, negatives].toarray()
     return Problem(
         item_factors[items],
         item_biases[items],
-        ~padded / n_positives[:, None],
+        (present / n_positives[:, None]).astype(item_factors.dtype),
         item_factors[negatives],
         item_biases[negatives],
-        allowed / np.maximum(allowed.sum(axis=1, keepdims=True), 1),
+        (allowed / np.maximum(allowed.sum(axis=1, keepdims=True), 1)).astype(item_factors.dtype),
         regularization,
     )
 
 
 def minimum(problem: Problem) -> np.ndarray:
-    """Return the vectors, float64 (n_users, factors), at which the values of a problem are least."""
-    vectors = np.zeros((len(problem.positives), problem.negatives.shape[1]))
-    running = np.arange(len(vectors))
+    """Return the vectors, (n_users, factors), at which the values of a problem are least, by a damped Newton's method.
+
+    Every user goes a step where the value falls enough, and half as far from the same place where it does not, until
+    the gradient is small.
+    """
+    best = np.zeros((len(problem.positives), problem.negatives.shape[1]), dtype=problem.negatives.dtype)
+    value, lengths, promised = (np.full(len(best), number) for number in (np.inf, 0.0, 0.0))
+    steps = np.zeros(best.shape)
+    small = SMALL_GRADIENT * max(1, np.abs(problem.negatives).max())
+    running = np.arange(len(best))
     for _ in range(MAX_STEPS):
-        part = problem.of_users(running)
-        gradient, hessian = part.derivatives(vectors[running])
-        unfinished = np.abs(gradient).max(axis=1) > SMALL_GRADIENT
-        running, gradient, hessian = running[unfinished], gradient[unfinished], hessian[unfinished]
-        if not len(running):
+        tried = (best[running] + lengths[running, None] * steps[running]).astype(best.dtype)
+        reached, gradient, hessian = problem.derivatives(tried)
+        fell = reached <= value[running] * (1 + ROUNDING) + ENOUGH * lengths[running] * promised[running]
+        users, gradient, hessian = running[fell], gradient[fell].astype(np.float64), hessian[fell].astype(np.float64)
+        best[users], value[users], lengths[users] = tried[fell], reached[fell], 1
+        steps[users] = -np.linalg.solve(hessian, gradient[:, :, None])[:, :, 0]
+        promised[users] = (steps[users] * gradient).sum(axis=1)
+        lengths[running[~fell]] /= 2
+        finished = np.zeros(len(running), dtype=bool)
+        finished[fell] = np.abs(gradient).max(axis=1) <= small
+        if finished.all():
             break
-        step = -np.linalg.solve(hessian, gradient[:, :, None])[:, :, 0]
-        vectors[running] += step * step_lengths(part.of_users(unfinished), vectors[running], step, gradient)[:, None]
-    return vectors
-
-
-def step_lengths(problem: Problem, vectors: np.ndarray, step: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-    """Return how much of every user's step to take: 1, 1/2, 1/4 ..., the first at which the value falls enough."""
-    lengths = np.ones(len(vectors))
-    before, promised = problem.values(vectors), (step * gradient).sum(axis=1)
-    trying = np.arange(len(vectors))
-    for _ in range(MAX_HALVINGS):
-        after = problem.of_users(trying).values(vectors[trying] + lengths[trying, None] * step[trying])
-        trying = trying[~(after <= before[trying] + ENOUGH * lengths[trying] * promised[trying])]
-        if not len(trying):
-            return lengths
-        lengths[trying] /= 2
-    lengths[trying] = 0  # rounding hides what is left to gain
-    return lengths
+        if finished.any():
+            running, problem = running[~finished], problem.of_users(~finished)
+    return best
