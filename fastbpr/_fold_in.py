@@ -10,7 +10,7 @@ s_ij = sigmoid(t_ij) and w_ij = s_ij (1 - s_ij), all means over P x N:
     f'(p)  = mean of s_ij (q_j - q_i) + regularization * p
     f''(p) = mean of w_ij (q_j - q_i) (q_j - q_i)^T + regularization * 1
 
-f is strictly convex for a positive regularization, so Newton's method, with steps halved until f falls far enough,
+f is strictly convex for a positive regularization, so Newton's method, with steps shortened until f falls enough,
 finds its only minimum from anywhere. N is one sample of items for all users, without those that the user has: negatives
 drawn anew for each step would keep the method from coming to rest, and others for each user would cost more.
 """
@@ -29,8 +29,8 @@ MIN_REGULARIZATION = 1e-4  # without any, the vector of a user whose items can b
 N_NEGATIVES = 1000
 SEED = 0  # of the sample of negatives
 BLOCK_SIZE = 2**20  # pairs of a positive and a negative, or entries of any other array, at a time
-MAX_STEPS = 50  # of which Newton's method takes five to ten
-SMALL_GRADIENT = 1e-5  # for vectors with entries of about 1
+MAX_STEPS = 100  # of which Newton's method takes five to ten
+SMALL = 1e-9  # what is left to gain, relative to the value, when a vector is good enough
 ENOUGH = 1e-4  # of the fall that the gradient promises; Armijo's rule
 ROUNDING = 1e-5  # how exact values are in float32, relative to them
 
@@ -176,25 +176,24 @@ def problem_of(
 def minimum(problem: Problem) -> np.ndarray:
     """Return the vectors, (n_users, factors), at which the values of a problem are least, by a damped Newton's method.
 
-    Every user goes a step where the value falls enough, and half as far from the same place where it does not, until
-    the gradient is small.
+    Every user goes a step where the value falls enough, and tries a shorter one from the same place where it does not,
+    until the next step promises next to nothing.
     """
     best = np.zeros((len(problem.positives), problem.negatives.shape[1]), dtype=problem.negatives.dtype)
-    value, lengths, promised = (np.full(len(best), number) for number in (np.inf, 0.0, 0.0))
+    value, lengths, promised = (np.full(len(best), number) for number in (np.inf, 1.0, 0.0))
     steps = np.zeros(best.shape)
-    small = SMALL_GRADIENT * max(1, np.abs(problem.negatives).max())
     running = np.arange(len(best))
     for _ in range(MAX_STEPS):
         tried = (best[running] + lengths[running, None] * steps[running]).astype(best.dtype)
         reached, gradient, hessian = problem.derivatives(tried)
         fell = reached <= value[running] * (1 + ROUNDING) + ENOUGH * lengths[running] * promised[running]
         users, gradient, hessian = running[fell], gradient[fell].astype(np.float64), hessian[fell].astype(np.float64)
-        best[users], value[users], lengths[users] = tried[fell], reached[fell], 1
+        best[users], value[users], lengths[users] = tried[fell], reached[fell], np.minimum(2 * lengths[users], 1)
         steps[users] = -np.linalg.solve(hessian, gradient[:, :, None])[:, :, 0]
         promised[users] = (steps[users] * gradient).sum(axis=1)
-        lengths[running[~fell]] /= 2
+        lengths[running[~fell]] /= 4
         finished = np.zeros(len(running), dtype=bool)
-        finished[fell] = np.abs(gradient).max(axis=1) <= small
+        finished[fell] = -promised[users] <= SMALL * value[users]
         if finished.all():
             break
         if finished.any():
