@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import math
 import os
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fastbpr import _storage, _tables, _validation
+from fastbpr import _fold_in, _storage, _tables, _validation
 from fastbpr._early_stopping import Validation, ValidationRules
 from fastbpr._factor_model import FactorModel
 from fastbpr._negatives import LOSSES, MAX_CANDIDATES, MAX_NEGATIVES, NEGATIVES, OPTIMIZERS, Recipe
@@ -407,6 +408,61 @@ class BPR(FactorModel):
             given_share=float(self.given_share),
             verify=self.verify_negative_samples,
         )
+
+    # ---- users that came later --------------------------------------------------------------------------------------
+
+    def fold_in(self, user_items: Any) -> BPR:
+        """Return a model of other users and the same items, from what these users have, without training.
+
+        The items' vectors and biases stay as they are. Each user's vector is the one with which the loss that training
+        lowers is least: over all pairs of an item that the user has and one of a sample of 1,000 items that the user
+        has not, the mean of ``-ln sigmoid(margin)``, plus half the user's regularization times the squared length of
+        the vector. The sample is the same for all users and in every call, so the same items give the same vector,
+        whoever else is folded in (but for rounding).
+
+        Parameters
+        ----------
+        user_items : Interactions, or SciPy sparse matrix or array of shape (n, n_items)
+            What each of n users has; they may be users of this model or not. What is stored and not zero counts, once,
+            whatever its value. `Interactions` are matched with a model fitted to `Interactions` by item labels, and
+            items that the model does not know are left out. Never changed.
+
+        Returns
+        -------
+        BPR
+            A model of this class, with these parameters, items and history, and with n users, whose labels are those of
+            `user_items`. `recommend` leaves out what they have in `user_items`. A user without known items gets a
+            vector of zeros: lists by biases alone. This model is not changed.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        TypeError, ValueError
+            If `user_items` is not as it must be, or has no item that the model knows.
+
+        Examples
+        --------
+        Trained on two kinds of users, the model meets a third user, who has item 0.
+
+        >>> from scipy.sparse import csr_array
+        >>> user_items = csr_array([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1]])
+        >>> model = BPR(factors=8, random_state=0).fit(user_items, show_progress=False)
+        >>> newcomer = model.fold_in(csr_array([[1, 0, 0, 0]]))
+        >>> newcomer.recommend(0, N=1)[0]
+        array([1], dtype=int32)
+        """
+        _, items, biases = _validation.check_tables(self)
+        matrix = _fold_in.items_of(user_items, self.item_labels, len(items))
+        strengths = _validation.check_strengths(
+            "regularization", self.regularization, REGULARISED, default=DEFAULT_REGULARIZATION
+        )
+        liked = Positives.of(matrix, None).liked(copy=True)
+        users = _fold_in.fold_in_users(items, biases, *liked, strengths["user"])
+        folded = copy.copy(self)
+        labels = getattr(user_items, "user_labels", None), self.item_labels, self.item_names
+        folded._set_fitted((users, items.view(), biases.view()), liked, list(self.history), *labels)
+        return folded
 
     # ---- files ------------------------------------------------------------------------------------------------------
 

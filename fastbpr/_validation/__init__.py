@@ -41,7 +41,6 @@ from fastbpr._validation.evaluation import (
     check_split,
     check_table,
     check_tables,
-    check_timestamps,
     check_unused,
     check_vectors,
 )
@@ -80,6 +79,7 @@ from fastbpr._validation.matrices import (
     check_labelled,
     check_other_item,
     check_rows,
+    check_rows_of_items,
     check_same_labels,
     check_single_precision,
     check_stored_values,
@@ -87,6 +87,13 @@ from fastbpr._validation.matrices import (
     check_training_data,
     check_user_items,
     describe,
+)
+from fastbpr._validation.splits import (
+    check_cut,
+    check_enough,
+    check_part,
+    check_timed,
+    check_timestamps,
 )
 from fastbpr._validation.values import (
     check_callable,
@@ -113,6 +120,8 @@ __all__ = [
     "check_choice",
     "check_column",
     "check_column_names",
+    "check_cut",
+    "check_enough",
     "check_entries",
     "check_evaluated",
     "check_factors",
@@ -152,9 +161,11 @@ __all__ = [
     "check_output",
     "check_pairs_to_order",
     "check_parquet_paths",
+    "check_part",
     "check_path",
     "check_rows",
     "check_rows_are_good",
+    "check_rows_of_items",
     "check_same_labels",
     "check_scores",
     "check_seed",
@@ -174,6 +185,7 @@ __all__ = [
     "check_tags",
     "check_text_labels",
     "check_tiers",
+    "check_timed",
     "check_times",
     "check_timestamps",
     "check_training_data",

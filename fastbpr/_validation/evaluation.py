@@ -1,4 +1,4 @@
-"""Splits, metrics, and models that are evaluated."""
+"""Metrics, and models that are evaluated on a split."""
 
 from __future__ import annotations
 
@@ -18,17 +18,6 @@ def check_entries(name: str, value: Any) -> scipy.sparse.csr_array:
     """Return interactions as canonical CSR with the values as they are, not as float32."""
     check_user_items(name, value)
     return value.user_items if hasattr(value, "user_items") else canonical_csr(name, value)
-
-
-def check_timestamps(name: str, interactions: Any, *, needed: bool) -> np.ndarray | None:
-    """Return the times of the entries, None without; refuse their absence where they are needed."""
-    timestamps = getattr(interactions, "timestamps", None)
-    if needed and timestamps is None:
-        raise ValueError(
-            f"by must be 'random' where {name} have no timestamps, got 'time' and {type(interactions).__name__}. "
-            "Build Interactions with them: Interactions.from_arrays(users, items, timestamps=...)."
-        )
-    return timestamps
 
 
 def check_split(

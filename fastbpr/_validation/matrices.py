@@ -195,6 +195,17 @@ def check_rows(name: str, value: Any, shape: tuple[int, int]) -> tuple[np.ndarra
     return matrix.indptr, matrix.indices.astype(np.int32, copy=False)
 
 
+def check_rows_of_items(name: str, value: Any, n_items: int) -> scipy.sparse.csr_array:
+    """Return rows of any number, and of any users, whose columns are a model's items."""
+    matrix = check_user_items(name, value, allow_empty=True)
+    if matrix.shape[1] != n_items:
+        raise ValueError(
+            f"{name} must have one column for each of the model's {n_items} items, in their order, got shape "
+            f"{matrix.shape}. Interactions are matched by labels if the model was fitted to Interactions, too."
+        )
+    return matrix
+
+
 def check_ids(name: str, value: Any, n_rows: int, *, what: str) -> tuple[np.ndarray, bool]:
     """Return (int32 ids, whether `value` was a single id); every id is a row number from 0 to n_rows - 1."""
     ids = np.asarray(value)

@@ -1,0 +1,269 @@
+"""Vectors for users whom training has not seen: their formula, and how good their lists are."""
+
+import numpy as np
+import pytest
+import scipy.optimize
+import scipy.sparse
+from helpers import fit, matrix
+from numpy.testing import assert_allclose, assert_array_equal
+
+from fastbpr import BPR, Interactions, NotFittedError, _fold_in
+from fastbpr.evaluation import evaluate
+from fastbpr.splitting import hold_out_users
+
+REGULARIZATION = 0.03
+
+
+@pytest.fixture
+def items():
+    """Factors and biases of 12 items, float64."""
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(12, 3)), rng.normal(size=12)
+
+
+@pytest.fixture
+def user_items():
+    """Users with 1, 3 and 5 items; the negatives below are partly theirs."""
+    rows = np.zeros((3, 12), dtype=bool)
+    rows[0, 4] = rows[1, [0, 5, 11]] = rows[2, [1, 2, 3, 8, 9]] = True
+    return scipy.sparse.csr_array(rows)
+
+
+NEGATIVES = np.array([1, 4, 5, 6, 7, 10])
+
+
+def objective(vector, own, negatives, items, regularization):
+    """The formula, pair by pair."""
+    factors, biases = items
+    losses = [
+        np.logaddexp(0, -(vector @ (factors[i] - factors[j]) + biases[i] - biases[j]))
+        for i in own
+        for j in negatives
+        if j not in own
+    ]
+    return np.mean(losses) + regularization / 2 * vector @ vector
+
+
+def least(own, negatives, items, regularization):
+    """The minimum by a general method."""
+    found = scipy.optimize.minimize(
+        objective, np.zeros(items[0].shape[1]), args=(own, negatives, items, regularization), options={"gtol": 1e-7}
+    )
+    return found.x
+
+
+def folded(rows, items, regularization=REGULARIZATION, **options):
+    return _fold_in.fold_in_users(*items, rows.indptr.astype(np.int64), rows.indices, regularization, **options)
+
+
+@pytest.mark.parametrize("block_size", [2**20, 1])  # 1: one positive at a time
+def test_the_value_follows_the_formula(items, user_items, monkeypatch, block_size):
+    monkeypatch.setattr(_fold_in, "BLOCK_SIZE", block_size)
+    vectors = np.random.default_rng(1).normal(size=(3, 3))
+    values = _fold_in.problem_of(user_items, *items, NEGATIVES, REGULARIZATION).derivatives(vectors)[0]
+    for user in range(3):
+        own = user_items[[user]].indices
+        assert_allclose(values[user], objective(vectors[user], own, NEGATIVES, items, REGULARIZATION))
+
+
+@pytest.mark.parametrize("block_size", [2**20, 1])
+def test_both_derivatives_agree_with_differences(items, user_items, monkeypatch, block_size):
+    monkeypatch.setattr(_fold_in, "BLOCK_SIZE", block_size)
+    problem = _fold_in.problem_of(user_items, *items, NEGATIVES, REGULARIZATION)
+    vectors, step = np.random.default_rng(1).normal(size=(3, 3)), 1e-5
+    _, gradient, hessian = problem.derivatives(vectors)
+    for axis in range(3):
+        there, back = (problem.derivatives(vectors + sign * step * np.eye(3)[axis]) for sign in (1, -1))
+        assert_allclose(gradient[:, axis], (there[0] - back[0]) / (2 * step), atol=1e-8)
+        assert_allclose(hessian[:, axis], (there[1] - back[1]) / (2 * step), atol=1e-8)
+
+
+def test_softplus_and_its_slope_neither_overflow_nor_lose_small_values():
+    value, slope = _fold_in.softplus_and_sigmoid(np.array([-1000.0, -20.0, 0.0, 20.0, 1000.0]))
+    assert_allclose(value, [0, np.exp(-20), np.log(2), 20, 1000], rtol=1e-6)
+    assert_allclose(slope, [0, np.exp(-20), 0.5, 1, 1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("regularization", [1.0, REGULARIZATION, 0.0])
+def test_a_vector_is_the_minimum(items, user_items, regularization):
+    vectors = folded(user_items, items, regularization)
+    assert vectors.dtype == np.float32
+    at_least = max(regularization, _fold_in.MIN_REGULARIZATION)
+    for user in range(3):
+        expected = least(user_items[[user]].indices, range(12), items, at_least)
+        assert_allclose(vectors[user], expected, rtol=2e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("scale", [10.0, 100.0])
+def test_steps_that_overshoot_are_shortened(items, user_items, scale):
+    large = items[0] * scale, items[1] * scale
+    vectors = folded(user_items, large, 1e-3)
+    for user in range(3):
+        own = user_items[[user]].indices
+        best = objective(least(own, range(12), large, 1e-3), own, range(12), large, 1e-3)
+        assert objective(vectors[user].astype(float), own, range(12), large, 1e-3) <= best + 1e-4
+
+
+def test_single_precision_finds_the_same_minimum(items, user_items):
+    single = tuple(array.astype(np.float32) for array in items)
+    assert_allclose(folded(user_items, single), folded(user_items, items), rtol=1e-3, atol=1e-4)
+
+
+def test_a_vector_does_not_depend_on_who_else_is_folded_in(items):
+    rng = np.random.default_rng(3)
+    rows = scipy.sparse.csr_array(rng.random((40, 12)) < rng.random((40, 1)))
+    together = folded(rows, items)
+    for user in range(40):
+        assert_allclose(folded(rows[[user]], items)[0], together[user], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("block_size", [1, 100])
+def test_small_blocks_give_the_same_vectors(items, user_items, monkeypatch, block_size):
+    expected = folded(user_items, items)
+    monkeypatch.setattr(_fold_in, "BLOCK_SIZE", block_size)
+    assert_allclose(folded(user_items, items), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_users_without_items_or_with_all_of_them_get_zeros(items):
+    rows = np.ones((3, 12), dtype=bool)
+    rows[0], rows[1, 1:] = False, False
+    vectors = folded(scipy.sparse.csr_array(rows), items)
+    assert_array_equal(vectors[[0, 2]], 0)
+    assert (vectors[1] != 0).all()
+
+
+def test_no_users_are_no_vectors(items):
+    assert folded(scipy.sparse.csr_array((0, 12), dtype=bool), items).shape == (0, 3)
+
+
+def test_a_sample_of_negatives_comes_near_all_of_them():
+    rng = np.random.default_rng(4)
+    items = rng.normal(size=(3000, 4)), rng.normal(size=3000)
+    rows = scipy.sparse.csr_array(rng.random((5, 3000)) < 0.01)
+    sampled, whole = (folded(rows, items, n_negatives=n) for n in (1000, 3000))
+    assert (np.linalg.norm(sampled - whole, axis=1) < 0.2 * np.linalg.norm(whole, axis=1)).all()
+    assert (sampled != whole).any()
+
+
+# ---- the model ------------------------------------------------------------------------------------------------------
+
+
+def test_newcomers_get_items_of_their_own_community(communities, model):
+    newcomers = scipy.sparse.csr_array(communities[[0, 60, 120, 180]])
+    ids, _ = model.fold_in(newcomers).recommend([0, 1, 2, 3], N=5)
+    assert_array_equal(ids // 25, np.arange(4)[:, None] * np.ones(5))
+
+
+def test_what_newcomers_have_is_not_recommended(communities, model):
+    have = communities[[7, 8]]
+    ids, _ = model.fold_in(have).recommend([0, 1], N=50)
+    for row in range(2):
+        assert not set(ids[row]) & set(have[[row]].indices)
+
+
+def test_a_model_is_not_changed_and_shares_its_items(communities, model):
+    before = {name: getattr(model, name).copy() for name in ("user_factors", "item_factors", "item_biases")}
+    other = model.fold_in(communities[:3])
+    assert (len(other.user_factors), len(model.user_factors)) == (3, 200)
+    for name, array in before.items():
+        assert_array_equal(getattr(model, name), array)
+    assert np.shares_memory(other.item_factors, model.item_factors)
+    assert other.history == model.history
+
+
+def test_assigned_arrays_stay_writable():
+    model = fit(matrix([1, 1, 0], [0, 1, 1]), iterations=1)
+    model.item_factors = model.item_factors.copy()
+    model.fold_in(matrix([1, 0, 0]))
+    assert model.item_factors.flags.writeable
+
+
+def test_the_regularization_of_users_is_the_models(communities):
+    strong = fit(communities, iterations=2, regularization={"user": 10.0})
+    weak = fit(communities, iterations=2, regularization={"user": 0.01})
+    weak.item_factors, weak.item_biases = strong.item_factors, strong.item_biases
+    norms = [np.linalg.norm(one.fold_in(communities[:5]).user_factors) for one in (strong, weak)]
+    assert norms[0] < norms[1] / 2
+
+
+def test_values_and_repeated_entries_do_not_matter(communities, model):
+    rows = communities[:2].tocoo()
+    twice = scipy.sparse.coo_array(
+        (np.full(2 * rows.nnz, 7.5), (np.tile(rows.row, 2), np.tile(rows.col, 2))), shape=rows.shape
+    )
+    assert_array_equal(model.fold_in(twice).user_factors, model.fold_in(rows).user_factors)
+
+
+def test_the_same_call_gives_the_same_vectors_and_the_callers_matrix_stays(communities, model):
+    rows = communities[:9].copy()
+    before = rows.copy()
+    assert_array_equal(model.fold_in(rows).user_factors, model.fold_in(rows).user_factors)
+    for name in ("data", "indices", "indptr"):
+        assert_array_equal(getattr(rows, name), getattr(before, name))
+
+
+def test_a_subclass_stays_one(communities):
+    class Special(BPR):
+        pass
+
+    model = Special(factors=4, iterations=1).fit(communities, show_progress=False)
+    assert type(model.fold_in(communities[:1])) is Special
+
+
+def test_a_folded_in_model_can_be_saved(communities, model, tmp_path):
+    other = model.fold_in(communities[:3])
+    other.save(tmp_path / "model.npz")
+    loaded = BPR.load(tmp_path / "model.npz")
+    assert_array_equal(loaded.recommend([0, 1, 2])[0], other.recommend([0, 1, 2])[0])
+
+
+def labelled_model():
+    log = Interactions.from_arrays(["ann", "ann", "bob", "bob", "cy"], ["tea", "cup", "saw", "nail", "saw"])
+    return fit(log, iterations=5)
+
+
+def test_interactions_are_matched_by_item_labels_and_unknown_items_left_out():
+    model = labelled_model()
+    new = Interactions.from_arrays(["eve", "eve", "fay", "gus"], ["nail", "kite", "tea", "kite"])
+    other = model.fold_in(new)
+    assert other.user_labels.tolist() == ["eve", "fay", "gus"]
+    assert other.item_labels.tolist() == ["tea", "cup", "saw", "nail"]
+    by_columns = model.fold_in(matrix([0, 0, 0, 1], [1, 0, 0, 0], [0, 0, 0, 0]))
+    assert_array_equal(other.user_factors, by_columns.user_factors)
+    assert_array_equal(other.user_factors[2], 0)
+    assert 3 not in other.recommend(0, N=4)[0]
+
+
+def test_interactions_with_the_models_items_in_another_order_are_matched_too():
+    model = labelled_model()
+    new = Interactions.from_arrays(["eve", "eve", "fay", "fay"], ["nail", "saw", "cup", "tea"])
+    by_columns = model.fold_in(matrix([0, 0, 1, 1], [1, 1, 0, 0]))
+    assert_allclose(model.fold_in(new).user_factors, by_columns.user_factors, rtol=1e-6)
+
+
+def test_bad_input_is_named(communities, model):
+    with pytest.raises(ValueError, match="one column for each of the model's 100 items, in their order, got"):
+        model.fold_in(communities[:, :99])
+    with pytest.raises(TypeError, match=r"user_items must be a SciPy sparse matrix .* got ndarray"):
+        model.fold_in(np.ones((1, 100)))
+    with pytest.raises(ValueError, match="user_items must hold finite values, got nan"):
+        model.fold_in(scipy.sparse.csr_array(np.full((1, 100), np.nan)))
+    with pytest.raises(NotFittedError, match="fitted first"):
+        BPR().fold_in(communities)
+    with pytest.raises(ValueError, match="must have items that the model knows, got 1 of which it knows none"):
+        labelled_model().fold_in(Interactions.from_arrays(["eve"], ["kite"]))
+
+
+def test_held_out_users_of_real_data_get_lists_nearly_as_good_as_if_trained(data_folder):
+    with np.load(data_folder / "ml_latest_small.npz") as data:
+        log = Interactions.from_arrays(data["user"], data["item"])
+    split = hold_out_users(log, share=0.2, random_state=0)
+    options = {"factors": 32, "iterations": 40}
+    new_to_training = fit(split.train, **options).fold_in(split.fold_in)
+    trained = fit(scipy.sparse.csr_array(split.train.user_items + split.fold_in.user_items), **options)
+    recall, possible = (
+        evaluate(model, split.fold_in, split.test, metrics="recall@20")["recall@20"]
+        for model in (new_to_training, trained)
+    )
+    assert possible > 0.15
+    assert recall > 0.85 * possible
