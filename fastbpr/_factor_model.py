@@ -20,6 +20,7 @@ class FactorModel:
         factors: tuple[np.ndarray, np.ndarray, np.ndarray] | tuple[None, None, None] = (None, None, None),
         liked: tuple[np.ndarray, np.ndarray] | None = None,
         history: list | None = None,
+        settings: dict[str, Any] | None = None,
         user_labels: np.ndarray | None = None,
         item_labels: np.ndarray | None = None,
         item_names: np.ndarray | None = None,
@@ -30,6 +31,7 @@ class FactorModel:
                 array.flags.writeable = False
         self.user_factors, self.item_factors, self.item_biases = factors
         self.history = history
+        self.settings = settings
         self.user_labels = user_labels
         self.item_labels = item_labels
         self.item_names = item_names

@@ -1,20 +1,45 @@
-"""Settings that are decided by the data: what `BPR.preset` leaves to `fit`.
+"""Settings that the data decide: what ``"auto"`` stands for in a fit, and the presets that make use of it.
 
-The rules come from validation rows of the public data sets that benchmarks/README.md lists: the presets' settings there
-are what won on several of them, not on one.
+The rules come from validation rows of public data sets of very different density; benchmarks/README.md has the results.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 AUTO = "auto"
+DECIDED = ("factors", "n_candidates", "regularization")  # in this order: the last depends on those before it
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "fast": {"factors": 32, "iterations": 30},
+    "balanced": {
+        "factors": 64,
+        "iterations": 40,
+        "learning_rate": 0.1,
+        "init_scale": 0.05,
+        "negatives": "dynamic",
+        "n_candidates": AUTO,
+        "regularization": AUTO,
+    },
+    "best": {
+        "factors": AUTO,
+        "iterations": 80,
+        "learning_rate": 0.1,
+        "init_scale": 0.05,
+        "loss": "softmax",
+        "n_negatives": 8,
+        "negatives": "dynamic",
+        "n_candidates": AUTO,
+        "regularization": AUTO,
+    },
+}
 
 
 class Size(NamedTuple):
     """What the rules look at."""
 
-    n_users: int
+    n_users: int  # who have anything
     n_items: int
     n_interactions: int
 
@@ -24,8 +49,39 @@ class Size(NamedTuple):
         return self.n_interactions / (self.n_users * self.n_items)
 
 
+def decided(parameters: Mapping[str, Any], size: Size) -> dict[str, Any]:
+    """Return the values of the parameters that are ``"auto"``."""
+    settings = dict(parameters)
+    rules = {"factors": factors_for, "n_candidates": candidates_for, "regularization": regularization_for}
+    for name in DECIDED:
+        if settings[name] == AUTO:
+            settings[name] = rules[name](settings, size)
+    return {name: settings[name] for name in DECIDED if parameters[name] == AUTO}
+
+
+def factors_for(settings: Mapping[str, Any], size: Size) -> int:
+    """Return 64 to 256 factors: more where there are more interactions to learn them from."""
+    return power_of_two(size.n_interactions**0.5 / 4, 64, 256)
+
+
+def candidates_for(settings: Mapping[str, Any], size: Size) -> int:
+    """Return how many candidates have an item that the user would like among them in about 5 % of the draws.
+
+    What users have stands for what they would like, so that is 0.05 / density. More candidates are harder negatives,
+    but where the catalogue is dense the hardest are items that the user has just not come across.
+    """
+    return power_of_two(0.05 / size.density, 1, 64)
+
+
+def regularization_for(settings: Mapping[str, Any], size: Size) -> float:
+    """Return 0.01 for one negative, and more for more and harder ones: their updates are larger."""
+    n_draws = settings["n_candidates"] if settings["negatives"] == "dynamic" else 1
+    n_draws *= 1 if settings["loss"] == "warp" else settings["n_negatives"]
+    return round(0.01 * n_draws**0.4, 4)
+
+
 def power_of_two(number: float, lowest: int, highest: int) -> int:
-    """Return the power of two that is nearest by ratio, within bounds."""
+    """Return the power of two that is nearest by ratio, from `lowest` to `highest`, which are such powers."""
     power = lowest
     while power < highest and power * 2**0.5 < number:
         power *= 2

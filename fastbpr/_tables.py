@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
 LANES = 16  # floats per 64-byte cache line; must equal LANES of the kernels
+DEFAULT_SCALE = {"normal": 0.1, "xavier": 1.0}  # of the starting vectors, by kind
 
 
 class Tables(NamedTuple):
@@ -43,6 +45,20 @@ def pack(
     if item_bias:
         items[:, width] = item_biases
     return Tables(users, items, factors, width, item_bias)
+
+
+def starting_rows(
+    n_rows: int, factors: int, init: str, init_scale: float | None, rng: np.random.Generator
+) -> np.ndarray:
+    """Draw the vectors from which training starts; `BPR` documents the kinds."""
+    scale = DEFAULT_SCALE[init] if init_scale is None else init_scale
+    if init == "normal":
+        rows = rng.standard_normal((n_rows, factors), dtype=np.float32)
+        rows *= np.float32(scale)
+        return rows
+    bound = math.sqrt(6 / (n_rows + factors)) * scale
+    rows = rng.random((n_rows, factors), dtype=np.float32)
+    return (rows * 2 - 1) * np.float32(bound)
 
 
 def aligned_zeros(n_rows: int, stride: int) -> np.ndarray:

@@ -15,6 +15,7 @@ from fastbpr._schedules import BlockedSchedule, EpochSums, HogwildSchedule, Step
 from fastbpr._tables import Tables
 from fastbpr.errors import TrainingError
 
+DECAYS = ("constant", "linear", "step")
 RUNAWAY = 1000.0  # vectors of useful models have entries of a few units at most
 
 

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import copy
 import inspect
-import math
 import os
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from fastbpr import _fold_in, _storage, _tables, _validation
+from fastbpr import _fold_in, _parameters, _presets, _storage, _tables, _validation
 from fastbpr._early_stopping import Validation, ValidationRules
 from fastbpr._factor_model import FactorModel
-from fastbpr._negatives import LOSSES, MAX_CANDIDATES, MAX_NEGATIVES, NEGATIVES, OPTIMIZERS, Recipe
 from fastbpr._schedules import SCHEDULES, Given, Positives
 from fastbpr._threads import effective_threads
-from fastbpr._training import Epoch, Plan, Training
+from fastbpr._training import Epoch, Training
 from fastbpr.errors import TrainingError
-
-DEFAULT_REGULARIZATION = 0.01
-REGULARISED = ("user", "positive", "negative", "bias")
-DEFAULT_SCALE = {"normal": 0.1, "xavier": 1.0}  # init_scale
-DECAYS = ("constant", "linear", "step")
 
 
 class BPR(FactorModel):
@@ -38,14 +32,16 @@ class BPR(FactorModel):
 
     Parameters
     ----------
-    factors : int, default 64
-        Length of each vector, >= 1. Time and memory grow linearly with it. Multiples of 16 waste nothing.
+    factors : int or "auto", default 64
+        Length of each vector, >= 1. Time and memory grow linearly with it. Multiples of 16 waste nothing. ``"auto"``
+        takes 64 to 256, the power of two nearest to a quarter of the root of the number of interactions.
     learning_rate : float, default 0.2
         Step size per triplet, > 0. Too high shows as a `TrainingError`.
-    regularization : float or mapping, default 0.01
+    regularization : float, mapping or "auto", default 0.01
         L2 strength >= 0, applied to the rows that a triplet touches, so popular items are touched, and shrunk, more
         often. A mapping with any of the keys ``user``, ``positive``, ``negative``, ``bias`` sets them apart; those left
-        out keep the default.
+        out keep the default. ``"auto"`` takes 0.01 times the number of draws for a positive (negatives, and candidates
+        where they are ``dynamic``) to the power of 0.4.
     iterations : int, default 100
         Number of epochs, >= 1. An epoch makes as many updates as there are interactions.
     num_threads : int, default 0
@@ -82,8 +78,9 @@ class BPR(FactorModel):
         in each epoch: read the distributions with the block for the catalogue.
     n_negatives : int, default 1
         Negatives for each positive and epoch, from 1 to 1024, for ``bpr`` and ``softmax``.
-    n_candidates : int, default 16
-        Draws of which ``dynamic`` takes the best, from 1 to 1024.
+    n_candidates : int or "auto", default 16
+        Draws of which ``dynamic`` takes the best, from 1 to 1024. ``"auto"`` takes 1 to 64, the power of two nearest to
+        0.05 over the share of the catalogue that users have.
     max_sampled : int, default 10
         Draws for ``warp``, from 1 to 1024.
     popularity_power : float, default 0.75
@@ -121,6 +118,8 @@ class BPR(FactorModel):
     item_factors : ndarray of float32, shape (n_items, factors)
     item_biases : ndarray of float32, shape (n_items,)
         Zeros without `item_bias`.
+    settings : dict
+        The parameters of the last fit, with what the data decided in place of ``"auto"``.
     history : list of Epoch
         Per epoch: ``epoch, loss, auc, learning_rate, n_updates, seconds, validation``; the last is None where there
         was no validation.
@@ -154,9 +153,9 @@ class BPR(FactorModel):
 
     def __init__(
         self,
-        factors: int = 64,
+        factors: int | str = 64,
         learning_rate: float = 0.2,
-        regularization: float | Mapping[str, float] = 0.01,
+        regularization: float | Mapping[str, float] | str = 0.01,
         iterations: int = 100,
         num_threads: int = 0,
         random_state: int | np.random.Generator | np.random.RandomState | None = None,
@@ -165,7 +164,7 @@ class BPR(FactorModel):
         loss: str = "bpr",
         negatives: str = "uniform",
         n_negatives: int = 1,
-        n_candidates: int = 16,
+        n_candidates: int | str = 16,
         max_sampled: int = 10,
         popularity_power: float = 0.75,
         uniform_share: float = 0.0,
@@ -202,35 +201,44 @@ class BPR(FactorModel):
         self.learning_rate_decay = learning_rate_decay
         self.verify_negative_samples = verify_negative_samples
         self.debias = debias
-        self._check_parameters()
+        _parameters.check_parameters(self)
         self._set_fitted()
 
-    def _check_parameters(self) -> None:
-        check = _validation
-        check.check_integer("factors", self.factors, minimum=1)
-        check.check_number("learning_rate", self.learning_rate, above=0)
-        check.check_strengths("regularization", self.regularization, REGULARISED, default=DEFAULT_REGULARIZATION)
-        check.check_seed_kind("random_state", self.random_state)
-        check.check_integer("iterations", self.iterations, minimum=1)
-        check.check_num_threads(self.num_threads)
-        check.check_choice("schedule", self.schedule, SCHEDULES)
-        check.check_choice("loss", self.loss, LOSSES)
-        check.check_choice("negatives", self.negatives, NEGATIVES)
-        check.check_integer("n_negatives", self.n_negatives, minimum=1, maximum=MAX_NEGATIVES)
-        check.check_integer("n_candidates", self.n_candidates, minimum=1, maximum=MAX_CANDIDATES)
-        check.check_integer("max_sampled", self.max_sampled, minimum=1, maximum=MAX_NEGATIVES)
-        check.check_number("popularity_power", self.popularity_power)
-        check.check_number("uniform_share", self.uniform_share, minimum=0, maximum=1)
-        check.check_number("adaptive_rank", self.adaptive_rank, above=0)
-        check.check_number("given_share", self.given_share, minimum=0, maximum=1)
-        check.check_choice("optimizer", self.optimizer, OPTIMIZERS)
-        check.check_flag("item_bias", self.item_bias)
-        check.check_choice("init", self.init, DEFAULT_SCALE)
-        if self.init_scale is not None:
-            check.check_number("init_scale", self.init_scale, above=0)
-        check.check_choice("learning_rate_decay", self.learning_rate_decay, DECAYS)
-        check.check_flag("verify_negative_samples", self.verify_negative_samples)
-        check.check_choice("debias", self.debias, [None])
+    @classmethod
+    def preset(cls, name: str, **overrides: Any) -> BPR:
+        """Return an unfitted model with settings that suit most data.
+
+        What depends on the data is ``"auto"`` and decided by `fit`; ``model.settings`` then tells what it was.
+
+        Parameters
+        ----------
+        name : {"fast", "balanced", "best"}
+            ``fast``: 32 factors, 30 epochs, uniform negatives: for a first look, and for very large data. ``balanced``:
+            64 factors, 40 epochs, dynamic negatives, the harder the sparser the data are. ``best``: 64 to 256 factors,
+            80 epochs, and a softmax over 8 dynamic negatives.
+        **overrides
+            Parameters of `BPR` that are to be other than the preset's.
+
+        Returns
+        -------
+        BPR
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no such preset or parameter, or a value is not as it must be.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> model = BPR.preset("balanced", factors=8, random_state=0)
+        >>> user_items = csr_array([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1]])
+        >>> model.fit(user_items, show_progress=False).settings["n_candidates"]
+        1
+        """
+        _validation.check_choice("name", name, _presets.PRESETS)
+        _validation.check_known_names("overrides", overrides, PARAMETERS)
+        return cls(**_presets.PRESETS[name] | overrides)
 
     @property
     def best_epoch(self) -> int | None:
@@ -330,7 +338,7 @@ class BPR(FactorModel):
         >>> model.best_epoch, [epoch.validation for epoch in model.history]
         (0, [1.0, 1.0, 1.0])
         """
-        self._check_parameters()
+        _parameters.check_parameters(self)
         _validation.check_flag("show_progress", show_progress)
         _validation.check_callable("callback", callback)
         rules = ValidationRules.checked(patience, metric, validate_every, validation_users, validation is not None)
@@ -344,13 +352,21 @@ class BPR(FactorModel):
         held_out = None if validation is None else Validation(rules, user_items, validation, num_threads)
         seed = _validation.check_seed("random_state", self.random_state)
         observed = np.diff(positives.indptr) > 0
-        tables = self._initial_tables(matrix.shape, observed, np.random.default_rng(seed))
-        schedule = SCHEDULES[self.schedule](positives, tables, self._recipe(), num_threads, given)
-        training = Training(self._plan(), schedule, tables, held_out)
+        settings = self._decided(positives, observed)
+        recipe = _parameters.recipe_of(settings)
+        rng = np.random.default_rng(seed)
+        start = [
+            _tables.starting_rows(n_rows, settings.factors, self.init, self.init_scale, rng) for n_rows in matrix.shape
+        ]
+        start[0][~observed] = 0  # users that have nothing to learn from stay there
+        biases = np.zeros(positives.n_items, dtype=np.float32) if self.item_bias else None
+        tables = _tables.pack(*start, biases, adagrad=recipe.adagrad)
+        schedule = SCHEDULES[self.schedule](positives, tables, recipe, num_threads, given)
+        training = Training(_parameters.plan_of(settings), schedule, tables, held_out)
         labels = [getattr(user_items, name, None) for name in ("user_labels", "item_labels", "item_names")]
         history: list[Epoch] = []
         before = dict(self.__dict__)
-        self._set_fitted(tables.views(), positives.liked(), history, *labels)
+        self._set_fitted(tables.views(), positives.liked(), history, vars(settings), *labels)
         try:
             try:
                 for epoch, sums in training.epochs(seed, show_progress):
@@ -361,53 +377,19 @@ class BPR(FactorModel):
                         break
             finally:  # also after Ctrl-C, or an error in the callback: what was learned stays
                 training.check_bounded(n_epochs=len(history))
-                self._set_fitted(training.result().unpack(), positives.liked(copy=True), history, *labels)
+                self._set_fitted(
+                    training.result().unpack(), positives.liked(copy=True), history, vars(settings), *labels
+                )
         except TrainingError:
             self.__dict__ = before
             raise
         return self
 
-    def _plan(self) -> Plan:
-        """Return what the parameters say about the epochs."""
-        strengths = _validation.check_strengths(
-            "regularization", self.regularization, REGULARISED, default=DEFAULT_REGULARIZATION
-        )
-        return Plan(
-            self.iterations, self.learning_rate, self.learning_rate_decay, self.regularization,
-            tuple(strengths[part] for part in REGULARISED),
-        )  # fmt: skip
-
-    def _initial_tables(self, shape: tuple[int, int], observed: np.ndarray, rng: np.random.Generator) -> _tables.Tables:
-        """Draw the starting vectors; users that have nothing to learn from start, and stay, at zero."""
-        factors = []
-        for n_rows in shape:
-            if self.init == "normal":
-                rows = rng.standard_normal((n_rows, self.factors), dtype=np.float32)
-                rows *= np.float32(DEFAULT_SCALE["normal"] if self.init_scale is None else self.init_scale)
-            else:
-                bound = math.sqrt(6 / (n_rows + self.factors))
-                bound *= DEFAULT_SCALE["xavier"] if self.init_scale is None else self.init_scale
-                rows = rng.random((n_rows, self.factors), dtype=np.float32)
-                rows = (rows * 2 - 1) * np.float32(bound)
-            factors.append(rows)
-        factors[0][~observed] = 0
-        biases = np.zeros(shape[1], dtype=np.float32) if self.item_bias else None
-        return _tables.pack(*factors, biases, adagrad=self._recipe().adagrad)
-
-    def _recipe(self) -> Recipe:
-        """Return what a step of the fit is."""
-        return Recipe(
-            loss=self.loss,
-            negatives=self.negatives,
-            n_negatives=self.max_sampled if self.loss == "warp" else self.n_negatives,
-            n_candidates=self.n_candidates if self.negatives == "dynamic" else 1,
-            popularity_power=float(self.popularity_power),
-            uniform_share=float(self.uniform_share),
-            adaptive_rank=float(self.adaptive_rank),
-            optimizer=self.optimizer,
-            given_share=float(self.given_share),
-            verify=self.verify_negative_samples,
-        )
+    def _decided(self, positives: Positives, observed: np.ndarray) -> SimpleNamespace:
+        """Return the parameters with what the data decide in place of ``"auto"``."""
+        parameters = {name: getattr(self, name) for name in PARAMETERS}
+        size = _presets.Size(int(np.count_nonzero(observed)), positives.n_items, len(positives.indices))
+        return SimpleNamespace(**parameters | _presets.decided(parameters, size))
 
     # ---- users that came later --------------------------------------------------------------------------------------
 
@@ -454,14 +436,12 @@ class BPR(FactorModel):
         """
         _, items, biases = _validation.check_tables(self)
         matrix = _fold_in.items_of(user_items, self.item_labels, len(items))
-        strengths = _validation.check_strengths(
-            "regularization", self.regularization, REGULARISED, default=DEFAULT_REGULARIZATION
-        )
+        strengths = _parameters.strengths_of(SimpleNamespace(**self.settings))
         liked = Positives.of(matrix, None).liked(copy=True)
         users = _fold_in.fold_in_users(items, biases, *liked, strengths["user"])
         folded = copy.copy(self)
         labels = getattr(user_items, "user_labels", None), self.item_labels, self.item_names
-        folded._set_fitted((users, items.view(), biases.view()), liked, list(self.history), *labels)
+        folded._set_fitted((users, items.view(), biases.view()), liked, list(self.history), self.settings, *labels)
         return folded
 
     # ---- files ------------------------------------------------------------------------------------------------------
@@ -488,10 +468,11 @@ class BPR(FactorModel):
         OSError
             If the file cannot be written.
         """
-        self._check_parameters()
+        _parameters.check_parameters(self)
         users, items, biases = _validation.check_tables(self)
         header = {
             "parameters": {name: _storage.jsonable(getattr(self, name)) for name in PARAMETERS},
+            "settings": {name: _storage.jsonable(value) for name, value in self.settings.items()},
             "history": [list(epoch) for epoch in self.history],
         }
         arrays = {name: getattr(self, name) for name in FITTED_ARRAYS if getattr(self, name) is not None}
@@ -525,9 +506,11 @@ class BPR(FactorModel):
         with _validation.whole_model(path, "has parameters or a history of another version", (TypeError, ValueError)):
             model = cls(**header["parameters"])
             history = [Epoch(*epoch) for epoch in header["history"]]
+            settings = vars(model) | header.get("settings", {})  # older files have none: nothing was left to the data
+            settings = {name: settings[name] for name in PARAMETERS}
         factors = tuple(arrays[name] for name in ("user_factors", "item_factors", "item_biases"))
         labels = [arrays.get(name) for name in ("user_labels", "item_labels", "item_names")]
-        model._set_fitted(factors, (arrays["liked_indptr"], arrays["liked_indices"]), history, *labels)
+        model._set_fitted(factors, (arrays["liked_indptr"], arrays["liked_indices"]), history, settings, *labels)
         return model
 
     def __repr__(self) -> str:

@@ -15,9 +15,9 @@ from fastbpr import BPR, Interactions, NotFittedError
 @pytest.mark.parametrize(
     ("name", "value", "rule"),
     [
-        ("factors", 0, "an integer >= 1"),
-        ("factors", 2.5, "an integer >= 1"),
-        ("factors", True, "an integer >= 1"),
+        ("factors", 0, "an integer >= 1 or 'auto'"),
+        ("factors", 2.5, "an integer >= 1 or 'auto'"),
+        ("factors", True, "an integer >= 1 or 'auto'"),
         ("learning_rate", 0, "a finite number > 0"),
         ("learning_rate", float("nan"), "a finite number > 0"),
         ("learning_rate", "fast", "a finite number > 0"),
@@ -29,7 +29,7 @@ from fastbpr import BPR, Interactions, NotFittedError
         ("loss", "hinge", "one of 'bpr', 'warp', 'softmax'"),
         ("negatives", "popular", "one of 'uniform', 'popularity', 'dynamic', 'adaptive'"),
         ("n_negatives", 0, "an integer from 1 to 1024"),
-        ("n_candidates", 1025, "an integer from 1 to 1024"),
+        ("n_candidates", 1025, "an integer from 1 to 1024 or 'auto'"),
         ("max_sampled", 2.0, "an integer from 1 to 1024"),
         ("popularity_power", float("inf"), "a finite number"),
         ("uniform_share", 1.5, "a finite number >= 0 and <= 1"),

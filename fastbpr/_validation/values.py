@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import math
 import numbers
@@ -16,9 +17,14 @@ from fastbpr.errors import MissingExtraError, NotFittedError
 MAX_THREADS = 1024
 
 
-def check_integer(name: str, value: Any, *, minimum: int, maximum: int | None = None) -> int:
-    """Return an integer within bounds as int."""
+def check_integer(
+    name: str, value: Any, *, minimum: int, maximum: int | None = None, other: str | None = None
+) -> int | str:
+    """Return an integer within bounds as int; or a word that stands for one, where there is such a word."""
+    if other is not None and isinstance(value, str) and value == other:
+        return value
     rule = f"an integer >= {minimum}" if maximum is None else f"an integer from {minimum} to {maximum}"
+    rule += f" or {other!r}" if other is not None else ""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} must be {rule}, got {value!r}.")
     if value < minimum or (maximum is not None and value > maximum):
@@ -71,6 +77,14 @@ def check_instance(name: str, value: Any, kind: type) -> None:
     """Refuse what is not of a class."""
     if not isinstance(value, kind):
         raise TypeError(f"{name} must be a {kind.__name__}, got {type(value).__name__}.")
+
+
+def check_known_names(name: str, given: Mapping[str, Any], known: Iterable[str]) -> None:
+    """Refuse keyword arguments that do not exist, with those that are alike."""
+    for word in given:
+        if word not in known:
+            alike = difflib.get_close_matches(word, list(known), n=2) or list(known)
+            raise TypeError(f"{name} must be among {', '.join(alike)}, got {word!r}.")
 
 
 def check_callable(name: str, value: Any) -> None:
