@@ -22,7 +22,7 @@ def split():
 
 
 def model_of(**parameters):
-    settings = {"factors": 12, "learning_rate": 0.3, "iterations": 30, "random_state": 0, "num_threads": 2}
+    settings = {"factors": 12, "learning_rate": 0.3, "iterations": 30, "random_state": 0, "num_threads": 1}
     return BPR(**settings | parameters)
 
 

@@ -72,6 +72,7 @@ from fastbpr._validation.matrices import (
     check_user_items,
     describe,
 )
+from fastbpr._validation.tuning import Range, check_budget, check_space
 from fastbpr._validation.values import (
     check_callable,
     check_choice,
@@ -89,7 +90,9 @@ from fastbpr._validation.values import (
 )
 
 __all__ = [
+    "Range",
     "canonical_csr",
+    "check_budget",
     "check_by_time",
     "check_callable",
     "check_candidates",
@@ -137,6 +140,7 @@ __all__ = [
     "check_share",
     "check_single_precision",
     "check_some_known",
+    "check_space",
     "check_split",
     "check_storable",
     "check_stored_values",
