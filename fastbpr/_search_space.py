@@ -119,8 +119,10 @@ def is_open(entry: Any) -> bool:
 
 
 def contains(entry: Any, value: Any) -> bool:
-    """Whether a range or a list of choices has a value."""
-    return entry.low <= value <= entry.high if isinstance(entry, Range) else value in entry
+    """Whether a range or a list of choices has a value, which may be none that has an order."""
+    if isinstance(entry, Range):
+        return isinstance(value, (int, float)) and entry.low <= value <= entry.high
+    return value in entry
 
 
 def widened(entry: Any, value: Any) -> Any:

@@ -227,6 +227,12 @@ def test_fixed_values_choices_and_ranges_are_kept_to(communities):
         assert row["schedule"] in ("blocked", "hogwild")
 
 
+def test_a_range_replaces_strengths_of_the_base_that_have_no_multipliers(communities):
+    base = BPR(factors=4, iterations=3, regularization={"user": 0.0, "positive": 0.5})
+    found = search(communities, n_trials=3, base=base, space={"regularization": (0.01, 0.1)})
+    assert all(0.01 <= row["regularization"] <= 0.1 for row in found.table)
+
+
 def test_a_fixed_mapping_of_strengths_is_not_multiplied(communities):
     strengths = {"user": 0.1, "positive": 0.0, "negative": 0.1, "bias": 0.0}
     found = search(communities, n_trials=2, space=SMALL | {"regularization": strengths})
