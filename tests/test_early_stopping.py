@@ -22,7 +22,7 @@ def split():
 
 
 def model_of(**parameters):
-    settings = {"factors": 12, "learning_rate": 0.3, "iterations": 30, "random_state": 0, "num_threads": 2}
+    settings = {"factors": 12, "learning_rate": 0.3, "iterations": 30, "random_state": 0, "num_threads": 1}
     return BPR(**settings | parameters)
 
 
@@ -147,6 +147,24 @@ def test_an_error_in_the_callback_and_ctrl_c_keep_the_best_so_far(split, ctrl_c)
     best = model.best_epoch
     assert best < 20
     assert_same_factors(model, fit(split, validation=None, callback=lambda epoch, *_: epoch == best))
+
+
+def test_ctrl_c_while_the_best_is_copied_keeps_one_epoch_whole(split, monkeypatch):
+    copyto, copies = np.copyto, []
+
+    def interrupted(target, source):
+        copies.append(target)
+        if len(copies) == 4:  # the items of the second epoch, whose users are copied already
+            raise KeyboardInterrupt
+        copyto(target, source)
+
+    monkeypatch.setattr(_early_stopping.np, "copyto", interrupted)
+    model = model_of(learning_rate=0.05)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(split.train, validation=split.test, show_progress=False)
+    n = len(model.history)
+    stopped = fit(split, validation=None, parameters={"learning_rate": 0.05}, callback=lambda epoch, *_: epoch == n)
+    assert_same_factors(model, stopped)
 
 
 def test_a_fit_that_runs_away_is_an_error_and_leaves_the_model_as_it_was(split):

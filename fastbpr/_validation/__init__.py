@@ -95,6 +95,11 @@ from fastbpr._validation.splits import (
     check_timed,
     check_timestamps,
 )
+from fastbpr._validation.tuning import (
+    Range,
+    check_budget,
+    check_space,
+)
 from fastbpr._validation.values import (
     check_callable,
     check_choice,
@@ -113,8 +118,10 @@ from fastbpr._validation.values import (
 )
 
 __all__ = [
+    "Range",
     "canonical_csr",
     "check_asked",
+    "check_budget",
     "check_by_time",
     "check_callable",
     "check_candidates",
@@ -177,6 +184,7 @@ __all__ = [
     "check_some_known",
     "check_some_labels",
     "check_some_values",
+    "check_space",
     "check_split",
     "check_storable",
     "check_stored_values",

@@ -22,7 +22,7 @@ def test_arguments_that_cannot_be_parsed_get_a_usage_line_and_exit_code_2(run, a
     assert err.startswith("usage: fastbpr")
 
 
-@pytest.mark.parametrize("command", ["demo", "fit", "similar", "recommend", "evaluate", "diagnose"])
+@pytest.mark.parametrize("command", ["demo", "fit", "similar", "recommend", "evaluate", "diagnose", "tune"])
 def test_every_command_has_help_with_examples(run, command):
     code, out, _ = run(command, "--help")
     assert code == 0
