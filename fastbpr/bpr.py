@@ -329,8 +329,8 @@ class BPR(FactorModel):
         -------
         BPR
             A model of this class, with these parameters, items and history, and with n users, whose labels are those of
-            `user_items`. `recommend` leaves out what they have in `user_items`. A user without known items gets a
-            vector of zeros: lists by biases alone. This model is not changed.
+            `user_items`. `recommend` leaves out what they have in `user_items`. A user without known items, or
+            with all of the sample, gets a vector of zeros: lists by biases alone. This model is not changed.
 
         Raises
         ------
