@@ -398,9 +398,9 @@ class BPR(FactorModel):
 
         The items' vectors and biases stay as they are. Each user's vector is the one with which the loss that training
         lowers is least: over all pairs of an item that the user has and one of a sample of 1,000 items that the user
-        has not, the mean of ``-ln sigmoid(margin)``, plus half the user's regularization times the squared length of
-        the vector. The sample is the same for all users and in every call, so the same items give the same vector,
-        whoever else is folded in (but for rounding).
+        has not, the mean of ``-ln sigmoid(margin)``, plus half the users' regularization (of 0.0001 at least) times the
+        squared length of the vector. The sample is the same for all users and in every call, so the same items give
+        the same vector, whoever else is folded in (but for rounding).
 
         Parameters
         ----------
@@ -413,8 +413,8 @@ class BPR(FactorModel):
         -------
         BPR
             A model of this class, with these parameters, items and history, and with n users, whose labels are those of
-            `user_items`. `recommend` leaves out what they have in `user_items`. A user without known items gets a
-            vector of zeros: lists by biases alone. This model is not changed.
+            `user_items`. `recommend` leaves out what they have in `user_items`. A user without known items, or
+            with all of the sample, gets a vector of zeros: lists by biases alone. This model is not changed.
 
         Raises
         ------

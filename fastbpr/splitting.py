@@ -343,7 +343,7 @@ def hold_out_users(
     n_items = np.diff(matrix.indptr)
     candidates, n_users = np.flatnonzero(n_items >= 2), int(np.count_nonzero(n_items))
     _validation.check_enough("interactions", n_users, "users with items", minimum=2)
-    _validation.check_enough("interactions", len(candidates), "users with two items or more", minimum=1)
+    _validation.check_enough("interactions", len(candidates), "user with two items", minimum=1)
     n_held_out = min(max(round(share * len(candidates)), 1), len(candidates), n_users - 1)
     users = np.sort(rng.choice(candidates, n_held_out, replace=False)).astype(np.int32)
 

@@ -51,11 +51,14 @@ def check_timed(name: str, interactions: Any) -> np.ndarray:
 
 
 def check_cut(name: str, value: Any, timestamps: np.ndarray) -> Any:
-    """Return a moment that can be compared with timestamps, and that some of them precede and some do not."""
+    """Return a moment that some timestamps precede and some do not; there are timestamps."""
     moment = date_of(name, value) if timestamps.dtype.kind == "M" else number_of(name, value)
-    if not len(timestamps) or not timestamps.min() < moment <= timestamps.max():
-        span = f"{timestamps.min()} and not after the latest, {timestamps.max()}" if len(timestamps) else "none"
-        raise ValueError(f"{name} must be after the earliest timestamp, {span}, got {describe(value)}.")
+    earliest, latest = timestamps.min(), timestamps.max()
+    if not earliest < moment <= latest:
+        raise ValueError(
+            f"{name} must be after the earliest timestamp, {earliest}, and not after the latest, {latest}, got "
+            f"{describe(value)}."
+        )
     return moment
 
 
