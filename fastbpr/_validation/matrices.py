@@ -184,6 +184,24 @@ def check_same_labels(**labelled: Any) -> None:
             known = known or (name, labels)
 
 
+def check_catalogue(name: str, n_items: int, max_items: int) -> None:
+    """Refuse more items than a matrix of all their pairs is allowed for."""
+    if n_items > max_items:
+        raise ValueError(
+            f"{name} must have at most max_items = {max_items:,} items, got {n_items:,}: memory grows with the square "
+            "of their number, time with the third power. Leave rare items out, or raise max_items."
+        )
+
+
+def check_solved(name: str, value: float, solved: bool) -> None:
+    """Refuse a regularization that did not make equations solvable."""
+    if not solved:
+        raise ValueError(
+            f"{name} must be large enough to tell items with the same users apart in double precision, got {value!r}. "
+            "Try 1 or more."
+        )
+
+
 def check_rows(name: str, value: Any, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Return (indptr, indices) of what the queried users have, one row per query."""
     if scipy.sparse.issparse(value) and value.ndim == 2 and value.shape[1] == shape[1] and value.shape[0] != shape[0]:
