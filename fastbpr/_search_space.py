@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastbpr import _validation
+from fastbpr._parameters import DEFAULT_REGULARIZATION, REGULARISED
+from fastbpr._tables import DEFAULT_SCALE
 from fastbpr._validation import Range
-from fastbpr.bpr import BPR, DEFAULT_REGULARIZATION, DEFAULT_SCALE, REGULARISED
+from fastbpr.bpr import BPR
 
 MULTIPLIERS = {f"{part}_multiplier": part for part in REGULARISED if part != "user"}
 SPACE = {
@@ -20,6 +22,7 @@ SPACE = {
     "bias_multiplier": Range(0.01, 5.0, log=True),
     "loss": ["bpr", "warp", "softmax"],
     "n_negatives": [1, 2, 4, 8, 16],
+    "max_sampled": [5, 10, 20, 50],
     "negatives": ["uniform", "dynamic"],
     "n_candidates": [2, 4, 8, 16, 32, 64],
     "item_bias": [True, False],
@@ -27,7 +30,11 @@ SPACE = {
     "iterations": Range(25, 400, log=True),
 }
 # Parameters that mean something with one value of another parameter only.
-ONLY_WITH = {"n_negatives": ("loss", "softmax"), "n_candidates": ("negatives", "dynamic")}
+ONLY_WITH = {
+    "n_negatives": ("loss", "softmax"),
+    "max_sampled": ("loss", "warp"),
+    "n_candidates": ("negatives", "dynamic"),
+}
 NOT_SEARCHED = ("num_threads", "random_state", "debias")
 
 
@@ -47,9 +54,7 @@ class SearchSpace:
             init = overrides.get("init", base.init)
             self.start["init_scale"] = DEFAULT_SCALE[init if isinstance(init, str) else base.init]
 
-        searched = {name: widened(entry, self.start[name]) for name, entry in SPACE.items() if name in self.start}
-        if "n_candidates" not in accepted:  # a version of BPR without these negatives
-            searched.pop("negatives")
+        searched = {name: widened(entry, self.start[name]) for name, entry in SPACE.items()}
         searched |= overrides
         if isinstance(searched["regularization"], Mapping):
             searched = {name: entry for name, entry in searched.items() if name not in MULTIPLIERS}

@@ -352,7 +352,7 @@ class BPR(FactorModel):
         held_out = None if validation is None else Validation(rules, user_items, validation, num_threads)
         seed = _validation.check_seed("random_state", self.random_state)
         observed = np.diff(positives.indptr) > 0
-        settings = self._decided(positives, observed)
+        settings = self._decided(matrix)
         recipe = _parameters.recipe_of(settings)
         rng = np.random.default_rng(seed)
         start = [
@@ -385,10 +385,10 @@ class BPR(FactorModel):
             raise
         return self
 
-    def _decided(self, positives: Positives, observed: np.ndarray) -> SimpleNamespace:
-        """Return the parameters with what the data decide in place of ``"auto"``."""
+    def _decided(self, matrix: Any) -> SimpleNamespace:
+        """Return the parameters with what the training matrix decides in place of ``"auto"``."""
         parameters = {name: getattr(self, name) for name in PARAMETERS}
-        size = _presets.Size(int(np.count_nonzero(observed)), positives.n_items, len(positives.indices))
+        size = _presets.Size(int(np.count_nonzero(np.diff(matrix.indptr))), matrix.shape[1], matrix.nnz)
         return SimpleNamespace(**parameters | _presets.decided(parameters, size))
 
     # ---- users that came later --------------------------------------------------------------------------------------

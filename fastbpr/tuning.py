@@ -170,9 +170,10 @@ def tune(
     threads = effective_threads(num_threads)
     if base is not None:
         _validation.check_instance("base", base, BPR)
-    search_space = SearchSpace(BPR() if base is None else base, space)
+    matrix, _ = _validation.check_training_data(user_items, weights)
+    base = BPR(**vars((BPR() if base is None else base)._decided(matrix)))  # in place of "auto"
+    search_space = SearchSpace(base, space)
     rules = _early_stopping.ValidationRules.checked(None, metric, None, validation_users, is_validated=True)
-    _validation.check_training_data(user_items, weights)
     if weights is None:
         weights = "values" if getattr(user_items, "has_weights", False) else "ignore"
     optuna = _validation.require("optuna", extra="tune", purpose="Tuning")

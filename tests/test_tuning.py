@@ -282,7 +282,7 @@ def test_every_row_has_the_same_columns(communities):
         ({"space": {"factor": 3}}, ValueError, "space must name parameters among factors, .* got 'factor'"),
         ({"space": {"num_threads": 3}}, ValueError, "got 'num_threads'"),
         ({"space": {"factors": []}}, ValueError, r"space\['factors'\] must have at least one choice"),
-        ({"space": {"factors": [0, 8]}}, ValueError, "factors must be an integer >= 1, got 0"),
+        ({"space": {"factors": [0, 8]}}, ValueError, "factors must be an integer >= 1 or 'auto', got 0"),
         ({"space": {"factors": [(8, 9)]}}, TypeError, r"must have numbers, texts, .* got \(8, 9\)"),
         ({"space": {"factors": (8, 9.5)}}, TypeError, r"space\['factors'\]\[1\] must be an integer >= 1, got 9.5"),
         ({"space": {"factors": (8,)}}, ValueError, r"must be \(low, high\) or \(low, high, 'log'\)"),
@@ -304,3 +304,10 @@ def test_bad_input_is_named_before_the_first_trial(communities, monkeypatch, opt
 def test_a_user_with_nothing_to_hold_out_is_not_enough():
     with pytest.raises(ValueError, match="validation must contain at least one interaction"):
         search(scipy.sparse.csr_array(np.eye(3)))
+
+
+def test_a_preset_can_be_what_tuning_starts_from(communities):
+    base = BPR.preset("best", factors=8, iterations=5)
+    found = tune(communities, minutes=None, n_trials=2, base=base, random_state=0, show_progress=False)
+    assert found.table[0]["n_candidates"] == 1
+    assert found.table[0]["loss"] == "softmax"
