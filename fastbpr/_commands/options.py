@@ -13,6 +13,8 @@ import numpy as np
 
 from fastbpr import _validation
 from fastbpr._commands.printing import note
+from fastbpr._negatives import LOSSES, NEGATIVES, OPTIMIZERS
+from fastbpr._presets import PRESETS
 from fastbpr._schedules import SCHEDULES
 from fastbpr.bpr import BPR
 from fastbpr.interactions import Interactions
@@ -68,24 +70,38 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     training = parser.add_argument_group("training")
 
     def number(option: str, parameter: str, kind: type, meaning: str) -> None:
-        """Add a number with the default of the model's parameter."""
+        """Add a number; left out, it is the preset's or the default of the model's parameter."""
         training.add_argument(
-            option, dest=parameter, type=kind, metavar="N" if kind is int else "X", default=DEFAULTS[parameter],
-            help=f"{meaning} (default: %(default)s)",
+            option, dest=parameter, type=kind, metavar="N" if kind is int else "X",
+            help=f"{meaning} (default: {DEFAULTS[parameter]})",
         )  # fmt: skip
 
+    training.add_argument(
+        "--preset", choices=list(PRESETS),
+        help="settings that suit most data in place of the defaults; options beside it change them",
+    )  # fmt: skip
     number("--factors", "factors", int, "length of the vectors")
     number("--learning-rate", "learning_rate", float, "step size")
     number("--regularization", "regularization", float, "pull of the vectors towards zero")
     number("--iterations", "iterations", int, "epochs")
+    for parameter, choices, meaning in (
+        ("loss", LOSSES, "what is minimised"),
+        ("negatives", NEGATIVES, "how items that the user does not have are drawn to learn from"),
+        ("optimizer", OPTIMIZERS, "how vectors are moved"),
+    ):
+        training.add_argument(
+            f"--{parameter}", choices=list(choices), help=f"{meaning} (default: {DEFAULTS[parameter]})"
+        )
+    number("--n-negatives", "n_negatives", int, "negatives for each positive")
+    number("--n-candidates", "n_candidates", int, "draws of which a dynamic negative is the best")
     number("--threads", "num_threads", int, "threads; 0 uses every CPU")
     training.add_argument(
         "--seed", dest="random_state", type=int, metavar="N", default=0,
         help="the same seed gives the same model (default: %(default)s)",
     )  # fmt: skip
     training.add_argument(
-        "--schedule", choices=list(SCHEDULES), default=DEFAULTS["schedule"],
-        help="how threads share the work; hogwild is not reproducible (default: %(default)s)",
+        "--schedule", choices=list(SCHEDULES),
+        help=f"how threads share the work; hogwild is not reproducible (default: {DEFAULTS['schedule']})",
     )  # fmt: skip
     add_quiet(training)
 
@@ -97,9 +113,10 @@ def add_quiet(parser: Any) -> None:
 
 def model_from(arguments: argparse.Namespace) -> BPR:
     """Make the model that the options describe."""
-    names = ("factors", "learning_rate", "regularization", "iterations", "num_threads", "random_state", "schedule")
     _validation.check_seed("seed", arguments.random_state)
-    return BPR(**{name: getattr(arguments, name) for name in names})
+    given = {name: getattr(arguments, name, None) for name in DEFAULTS}
+    given = {name: value for name, value in given.items() if value is not None}
+    return BPR(**given) if arguments.preset is None else BPR.preset(arguments.preset, **given)
 
 
 def read_log(arguments: argparse.Namespace) -> Interactions:

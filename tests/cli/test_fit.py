@@ -190,7 +190,7 @@ def test_files_that_are_no_log_are_refused(run, tmp_path, monkeypatch, files, me
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--factors", "0"], "factors must be an integer >= 1, got 0"),
+        (["--factors", "0"], "factors must be an integer >= 1 or 'auto', got 0"),
         (["--learning-rate", "nan"], "learning_rate must be a finite number > 0, got nan"),
         (["--threads", "-1"], "num_threads must be an integer from 0 to 1024, got -1"),
         (["--seed", "-1"], "seed must be None, an integer >= 0"),
@@ -221,3 +221,13 @@ def test_labels_that_cannot_be_stored_are_refused_before_training(run, tmp_path,
     result = run("fit", tmp_path / "log.parquet", *COLUMNS, "-o", tmp_path / "m.npz")
     assert result[0] == 2
     assert "error: user_labels must be all numbers or all strings to be saved, got b'a'." in result[2]
+
+
+def test_a_preset_and_options_beside_it_make_the_model(run, logs, tmp_path):
+    path = tmp_path / "model.npz"
+    small = ["--factors", "8", "--iterations", "3"]
+    code, *_ = run("fit", logs / "clicks.csv", *COLUMNS, "--preset", "best", *small, "-o", path, "--quiet")
+    loaded = BPR.load(path)
+    assert code == 0
+    assert (loaded.loss, loaded.factors, loaded.iterations) == ("softmax", 8, 3)
+    assert loaded.settings["n_candidates"] >= 1
