@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm.auto import tqdm
 
-from fastbpr import _storage, _tables, _validation
+from fastbpr import _similarity, _storage, _tables, _validation
 from fastbpr._factor_model import FactorModel
 from fastbpr._schedules import SCHEDULES, EpochSums, Positives, Step
 from fastbpr._threads import effective_threads
@@ -79,6 +79,12 @@ class BPR(FactorModel):
     verify_negative_samples : bool, default True
         Redraw a negative that is one of the user's positives, so that no update is lost or wrong. Users who have
         every item they could be compared with are passed over. False saves a little time on sparse data.
+    similarity : {"cosine", "centred", "user-space"}, default "cosine"
+        How `similar_items` compares items; training does not depend on it, and it may be set at any time. ``cosine``:
+        the cosine of q_i and q_j. ``centred``: of q_i - m and q_j - m with m the mean of all items' vectors, which
+        leaves out what all items have in common. ``user-space``: of P q_i and P q_j, the two items' scores (without
+        bias) for all users, q_i' P'P q_j / sqrt(q_i' P'P q_i * q_j' P'P q_j), which stays the same when factors are
+        rescaled or mixed in a way that leaves scores as they are.
     debias : None, default None
         Reserved for the mitigation of co-exposure bias.
 
@@ -133,6 +139,7 @@ class BPR(FactorModel):
         init_scale: float | None = None,
         learning_rate_decay: str = "linear",
         verify_negative_samples: bool = True,
+        similarity: str = "cosine",
         debias: None = None,
     ) -> None:
         self.factors = factors
@@ -148,6 +155,7 @@ class BPR(FactorModel):
         self.init_scale = init_scale
         self.learning_rate_decay = learning_rate_decay
         self.verify_negative_samples = verify_negative_samples
+        self.similarity = similarity
         self.debias = debias
         self._check_parameters()
         self._set_fitted()
@@ -168,6 +176,7 @@ class BPR(FactorModel):
             check.check_number("init_scale", self.init_scale, above=0)
         check.check_choice("learning_rate_decay", self.learning_rate_decay, DECAYS)
         check.check_flag("verify_negative_samples", self.verify_negative_samples)
+        check.check_choice("similarity", self.similarity, _similarity.MAPS)
         check.check_choice("debias", self.debias, [None])
 
     # ---- training ---------------------------------------------------------------------------------------------------
@@ -237,7 +246,7 @@ class BPR(FactorModel):
             try:
                 for epoch, sums in self._epochs(positives, tables, seed, show_progress):
                     history.append(epoch)
-                    self._norms.clear()  # the factors have moved
+                    self._compared.clear()  # the factors have moved
                     skipped = len(positives.indices) - sums.n_updates
                     if callback is not None and callback(epoch.epoch, epoch.seconds, sums.n_correct, skipped):
                         break

@@ -140,6 +140,7 @@ def evaluate_similar_items(
     K: int | Sequence[int] = 10,
     metrics: str | Sequence[str] = ("hr", "mrr", "ndcg"),
     *,
+    similarity: str | None = None,
     num_threads: int = 0,
 ) -> dict[str, float]:
     """Look for every user's test items among the neighbours of the user's training items, and return mean metrics.
@@ -157,7 +158,7 @@ def evaluate_similar_items(
     Parameters
     ----------
     model : BPR, any object with ``item_factors``, or one with a method ``similarity(itemids)``
-        Item factors, shape (n_items, factors), are compared by cosine, as `BPR.similar_items` does. ``similarity``
+        Item factors, shape (n_items, factors), are compared as `BPR.similar_items` does. A method ``similarity``
         takes an array of n row numbers and returns how similar all items are to these, shape (n, n_items), the higher
         the more similar and never NaN; only comparisons within a row count.
     train : SciPy sparse matrix of shape (n_users, n_items) or Interactions
@@ -169,6 +170,9 @@ def evaluate_similar_items(
     metrics : str or sequence of str, default ("hr", "mrr", "ndcg")
         With the test item at this rank, from 1: ``hr@K`` is 1 if rank <= K, else 0; ``mrr`` is 1 / rank; ``ndcg@K`` is
         1 / log2(rank + 1) if rank <= K, else 0. They are those of `evaluate` with one relevant item.
+    similarity : {"cosine", "centred", "user-space"} or None, default None
+        How item factors are compared, as `BPR` describes; a method of the model is not asked then. None stands for the
+        model's own choice, and for the cosine where it has none.
     num_threads : int, default 0
         0 uses every CPU that the process may use. The result does not depend on it.
 
@@ -201,7 +205,7 @@ def evaluate_similar_items(
     n_items = train_items.shape[1]
     num_threads = effective_threads(num_threads)
     weights = pair_weights(train_items, new_items(test_items, train_items))
-    scores = _ranking.item_scores(model, train_items.shape, num_threads)
+    scores = _ranking.item_scores(model, train_items.shape, num_threads, similarity)
 
     itself = scipy.sparse.csr_array(scipy.sparse.identity(n_items, dtype=bool, format="csr"))
     queries = np.flatnonzero(np.diff(weights.indptr))

@@ -14,6 +14,7 @@ import numpy as np
 from fastbpr import _validation
 from fastbpr._commands.printing import note
 from fastbpr._schedules import SCHEDULES
+from fastbpr._similarity import MAPS
 from fastbpr.bpr import BPR
 from fastbpr.interactions import Interactions
 
@@ -87,7 +88,15 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "--schedule", choices=list(SCHEDULES), default=DEFAULTS["schedule"],
         help="how threads share the work; hogwild is not reproducible (default: %(default)s)",
     )  # fmt: skip
+    add_similarity(training, DEFAULTS["similarity"], "%(default)s")
     add_quiet(training)
+
+
+def add_similarity(parser: Any, default: str | None, described: str) -> None:
+    """Add the option to a parser or a group of its options."""
+    parser.add_argument(
+        "--similarity", choices=list(MAPS), default=default, help=f"how items are compared (default: {described})"
+    )
 
 
 def add_quiet(parser: Any) -> None:
@@ -99,7 +108,7 @@ def model_from(arguments: argparse.Namespace) -> BPR:
     """Make the model that the options describe."""
     names = ("factors", "learning_rate", "regularization", "iterations", "num_threads", "random_state", "schedule")
     _validation.check_seed("seed", arguments.random_state)
-    return BPR(**{name: getattr(arguments, name) for name in names})
+    return BPR(**{name: getattr(arguments, name) for name in (*names, "similarity")})
 
 
 def read_log(arguments: argparse.Namespace) -> Interactions:

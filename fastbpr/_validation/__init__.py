@@ -39,6 +39,7 @@ from fastbpr._validation.evaluation import (
     check_table,
     check_tables,
     check_timestamps,
+    check_user_space,
     check_vectors,
 )
 from fastbpr._validation.files import (
@@ -148,6 +149,7 @@ __all__ = [
     "check_timestamps",
     "check_training_data",
     "check_user_items",
+    "check_user_space",
     "check_vectors",
     "check_weights",
     "check_zones",
