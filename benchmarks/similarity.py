@@ -76,7 +76,7 @@ def retail():
 def movielens():
     file = np.load(FOLDER / "ml_latest_small.npz", allow_pickle=True)
     log = Interactions.from_arrays(file["user"], file["item"], timestamps=file["timestamp"])
-    genres = [str(text).split("|") for text in file["item_genres"]]
+    genres = [str(text).split("|") for text in file["genres"]]
     items = np.repeat(np.arange(len(genres)), [len(own) for own in genres])
     return log, by_row(log, items, np.unique(np.concatenate(genres), return_inverse=True)[1])
 

@@ -8,7 +8,7 @@ import pytest
 from helpers import Given
 from numpy.testing import assert_allclose, assert_array_equal
 
-from fastbpr import BPR
+from fastbpr import BPR, bpr
 from fastbpr.evaluation import evaluate_similar_items
 
 CHOICES = ["cosine", "centred", "user-space"]
@@ -85,11 +85,14 @@ def test_new_user_factors_are_used_at_once(model):
     assert np.abs(after - before).max() > 0.01
 
 
-def test_the_choice_is_saved_and_older_files_have_the_cosine(model, tmp_path):
+def test_the_choice_is_saved_and_older_files_have_the_cosine(model, tmp_path, monkeypatch):
     own = copy.copy(model)
     own.similarity = "user-space"
     own.save(tmp_path / "model.npz")
     assert BPR.load(tmp_path / "model.npz").similarity == "user-space"
+    monkeypatch.setattr(bpr, "PARAMETERS", tuple(name for name in bpr.PARAMETERS if name != "similarity"))
+    own.save(tmp_path / "older.npz")
+    assert BPR.load(tmp_path / "older.npz").similarity == "cosine"
 
 
 def test_an_unknown_choice_is_refused(model, problem):
