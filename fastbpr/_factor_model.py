@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
 
-from fastbpr import _explanation, _labels, _retrieval, _validation
+from fastbpr import _explanation, _labels, _retrieval, _similarity, _validation
 from fastbpr._threads import effective_threads
 
 
@@ -14,6 +15,7 @@ class FactorModel:
     """Vectors and biases, and the lists that follow from them. `BPR` documents the attributes."""
 
     num_threads: int
+    similarity: str
 
     def _set_fitted(
         self,
@@ -36,7 +38,7 @@ class FactorModel:
         self.item_labels = item_labels
         self.item_names = item_names
         self._liked = liked  # (indptr, indices) of the training positives: what `recommend` leaves out
-        self._norms: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self._compared: dict[str, tuple] = {}  # kept by `_compared_vectors`
 
     # ---- lists ------------------------------------------------------------------------------------------------------
 
@@ -121,9 +123,15 @@ class FactorModel:
         return (ids[0], scores[0]) if single else (ids, scores)
 
     def similar_items(
-        self, itemid: Any, N: int = 10, filter_items: Any = None, items: Any = None
+        self,
+        itemid: Any,
+        N: int = 10,
+        filter_items: Any = None,
+        items: Any = None,
+        *,
+        similarity: str | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the most similar items by cosine of their vectors (the bias takes no part), the item itself first.
+        """Return the most similar items by their vectors (the bias takes no part), the item itself first.
 
         Parameters
         ----------
@@ -135,13 +143,15 @@ class FactorModel:
             Items to leave out; the item itself, too, if it is among them.
         items : array of int or None, default None
             The only items to choose from; the item itself is in its list only if it is among them.
+        similarity : {"cosine", "centred", "user-space"} or None, default None
+            How vectors are compared, as `BPR` describes. None stands for the model's own choice.
 
         Returns
         -------
         ids : ndarray of int32, shape (N,) or (n, N)
             1-D for a single `itemid`. Equal scores are ordered by id. Where fewer than N items remain, -1.
         scores : ndarray of float32, same shape
-            Cosines from -1 to 1; 0 for a vector of zeros. Where fewer than N items remain, -inf.
+            Cosines of the vectors compared, from -1 to 1; 0 for one of zeros. Where fewer than N items remain, -inf.
 
         Raises
         ------
@@ -163,14 +173,17 @@ class FactorModel:
         array([[0, 1],
                [3, 2]], dtype=int32)
         """
-        return self._similar("item", itemid, N, filter_items, items)
+        if similarity is None:
+            similarity = self.similarity
+        _validation.check_choice("similarity", similarity, _similarity.MAPS)
+        return self._similar("item", itemid, N, filter_items, items, similarity)
 
     def similar_users(
         self, userid: Any, N: int = 10, filter_users: Any = None, users: Any = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the most similar users by cosine of their vectors, the user first.
+        """Return the most similar users by cosine of their vectors, whatever the model's `similarity`, the user first.
 
-        Parameters, results and errors are those of `similar_items`, with users for items.
+        Parameters, results and errors are those of `similar_items`, with users for items, without `similarity`.
 
         Examples
         --------
@@ -181,15 +194,17 @@ class FactorModel:
         >>> model.similar_users(1, N=2)[0]
         array([1, 0], dtype=int32)
         """
-        return self._similar("user", userid, N, filter_users, users)
+        return self._similar("user", userid, N, filter_users, users, "cosine")
 
-    def _similar(self, what: str, query: Any, n: int, left_out: Any, only: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Cosine neighbours within the users' or the items' vectors; the query first, if it is a candidate."""
+    def _similar(
+        self, what: str, query: Any, n: int, left_out: Any, only: Any, similarity: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Neighbours within the users' or the items' vectors; the query first, if it is a candidate."""
         rows = _validation.check_vectors(self, f"{what}_factors")
         ids, single = _validation.check_ids(f"{what}id", query, len(rows), what=what)
         n = _validation.check_integer("N", n, minimum=1)
         candidates = _validation.check_candidates(f"{what}s", only, f"filter_{what}s", left_out, len(rows), what=what)
-        scale = self._inverse_norms(what)
+        rows, scale = self._compared_vectors(what, similarity)
         neighbours, cosines = _retrieval.top_k(
             rows[ids] * scale[ids, None],
             rows,
@@ -204,14 +219,20 @@ class FactorModel:
         neighbours[itself, 0], cosines[itself, 0] = ids[itself], scale[ids[itself]] > 0
         return (neighbours[0], cosines[0]) if single else (neighbours, cosines)
 
-    def _inverse_norms(self, what: str) -> np.ndarray:
-        """1 / |row| of the users' or items' vectors; kept for as long as the array is the same and read-only."""
-        rows = getattr(self, f"{what}_factors")
-        known_rows, norms = self._norms.get(what, (None, None))
-        if known_rows is not rows or rows.flags.writeable:
-            norms = _retrieval.inverse_norms(rows)
-            self._norms[what] = (rows, norms)
-        return norms
+    def _compared_vectors(self, what: str, similarity: str) -> tuple[np.ndarray, np.ndarray]:
+        """(vectors, 1 / lengths) whose cosine is the similarity of users or items.
+
+        Kept, of the latest choice, for as long as the arrays they were computed from are the same and read-only.
+        """
+        rows = _validation.check_vectors(self, f"{what}_factors")
+        others = _validation.check_tables(self)[0] if similarity == "user-space" else None
+        sources = [array for array in (rows, others) if array is not None]
+        known, known_sources, compared = self._compared.get(what, (None, [], None))
+        same = known == similarity and all(map(operator.is_, sources, known_sources))
+        if not same or any(array.flags.writeable for array in sources):
+            compared = _similarity.compared_vectors(rows, others, similarity)
+            self._compared[what] = (similarity, sources, compared)
+        return compared
 
     def score(self, userids: Any) -> np.ndarray:
         """Return the scores of all items for some users.

@@ -8,6 +8,7 @@ from fastbpr import _validation
 from fastbpr._negatives import LOSSES, MAX_CANDIDATES, MAX_NEGATIVES, NEGATIVES, OPTIMIZERS, Recipe
 from fastbpr._presets import AUTO
 from fastbpr._schedules import SCHEDULES
+from fastbpr._similarity import MAPS
 from fastbpr._tables import DEFAULT_SCALE
 from fastbpr._training import DECAYS, Plan
 
@@ -42,6 +43,7 @@ def check_parameters(model: Any) -> None:
         check.check_number("init_scale", model.init_scale, above=0)
     check.check_choice("learning_rate_decay", model.learning_rate_decay, DECAYS)
     check.check_flag("verify_negative_samples", model.verify_negative_samples)
+    check.check_choice("similarity", model.similarity, MAPS)
     check.check_choice("debias", model.debias, [None])
 
 

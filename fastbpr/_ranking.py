@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse
 
-from fastbpr import _retrieval, _validation
+from fastbpr import _retrieval, _similarity, _validation
 from fastbpr._factor_model import FactorModel
 from fastbpr._kernels import scoring
 
@@ -159,13 +159,24 @@ def user_scores(model: Any, shape: tuple[int, int], num_threads: int) -> MethodS
     return VectorScores(users, _retrieval.Items.of(items, _retrieval.NOTHING, biases), num_threads)
 
 
-def item_scores(model: Any, shape: tuple[int, int], num_threads: int) -> MethodScores | VectorScores:
-    """Return what compares items with items: the model's own `similarity` if it has one, else its factors."""
-    if not hasattr(model, "item_factors") or callable(getattr(model, "similarity", None)):
+def item_scores(
+    model: Any, shape: tuple[int, int], num_threads: int, similarity: str | None = None
+) -> MethodScores | VectorScores:
+    """Return what compares items with items: the model's own method `similarity` if it has one, else its factors.
+
+    How factors are compared is the argument, or else the model's attribute of that name, or else by cosine.
+    """
+    own = getattr(model, "similarity", None)
+    if similarity is None and (not hasattr(model, "item_factors") or callable(own)):
         return MethodScores(model, "similarity", shape, num_threads)
-    items = _validation.check_item_factors(model, shape)
-    scale = _retrieval.inverse_norms(items)
-    return VectorScores(items * scale[:, None], _retrieval.Items.of(items, scale, _retrieval.NOTHING), num_threads)
+    choice = similarity if similarity is not None else "cosine" if own is None else own
+    _validation.check_choice("similarity" if similarity is not None else "model.similarity", choice, _similarity.MAPS)
+    if choice == "user-space":
+        users, items = _validation.check_user_space(model, shape)
+    else:
+        users, items = None, _validation.check_item_factors(model, shape)
+    rows, scale = _similarity.compared_vectors(items, users, choice)
+    return VectorScores(rows * scale[:, None], _retrieval.Items.of(rows, scale, _retrieval.NOTHING), num_threads)
 
 
 def best_of(scores: np.ndarray, n: int) -> np.ndarray:

@@ -108,6 +108,12 @@ class BPR(FactorModel):
     verify_negative_samples : bool, default True
         Redraw a negative that is one of the user's positives, so that no update is lost or wrong. Users who have
         every item they could be compared with are passed over. False saves a little time on sparse data.
+    similarity : {"cosine", "centred", "user-space"}, default "cosine"
+        How `similar_items` compares items; training does not depend on it, and it may be set at any time. ``cosine``:
+        the cosine of q_i and q_j. ``centred``: of q_i - m and q_j - m with m the mean of all items' vectors, which
+        leaves out what all items have in common. ``user-space``: of P q_i and P q_j, the two items' scores (without
+        bias) for all users, q_i' P'P q_j / sqrt(q_i' P'P q_i * q_j' P'P q_j), which stays the same when factors are
+        rescaled or mixed in a way that leaves scores as they are.
     debias : None, default None
         Reserved for the mitigation of co-exposure bias.
 
@@ -176,6 +182,7 @@ class BPR(FactorModel):
         init_scale: float | None = None,
         learning_rate_decay: str = "linear",
         verify_negative_samples: bool = True,
+        similarity: str = "cosine",
         debias: None = None,
     ) -> None:
         self.factors = factors
@@ -200,6 +207,7 @@ class BPR(FactorModel):
         self.init_scale = init_scale
         self.learning_rate_decay = learning_rate_decay
         self.verify_negative_samples = verify_negative_samples
+        self.similarity = similarity
         self.debias = debias
         _parameters.check_parameters(self)
         self._set_fitted()
@@ -371,7 +379,7 @@ class BPR(FactorModel):
             try:
                 for epoch, sums in training.epochs(seed, show_progress):
                     history.append(epoch)
-                    self._norms.clear()  # the factors have moved
+                    self._compared.clear()  # the factors have moved
                     skipped = len(positives.indices) - sums.n_updates
                     if callback is not None and callback(epoch.epoch, epoch.seconds, sums.n_correct, skipped):
                         break

@@ -16,6 +16,7 @@ from fastbpr._commands.printing import note
 from fastbpr._negatives import LOSSES, NEGATIVES, OPTIMIZERS
 from fastbpr._presets import PRESETS
 from fastbpr._schedules import SCHEDULES
+from fastbpr._similarity import MAPS
 from fastbpr.bpr import BPR
 from fastbpr.interactions import Interactions
 
@@ -103,7 +104,15 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "--schedule", choices=list(SCHEDULES),
         help=f"how threads share the work; hogwild is not reproducible (default: {DEFAULTS['schedule']})",
     )  # fmt: skip
+    add_similarity(training, DEFAULTS["similarity"], "%(default)s")
     add_quiet(training)
+
+
+def add_similarity(parser: Any, default: str | None, described: str) -> None:
+    """Add the option to a parser or a group of its options."""
+    parser.add_argument(
+        "--similarity", choices=list(MAPS), default=default, help=f"how items are compared (default: {described})"
+    )
 
 
 def add_quiet(parser: Any) -> None:

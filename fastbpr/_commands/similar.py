@@ -8,7 +8,7 @@ from typing import Any
 from fastbpr import _labels, _validation
 from fastbpr._commands.lists import print_items
 from fastbpr._commands.models import item_row, labels_of, load
-from fastbpr._commands.options import add_command, add_list_length, add_model_file
+from fastbpr._commands.options import add_command, add_list_length, add_model_file, add_similarity
 from fastbpr._commands.printing import say, shown
 
 EXAMPLES = """\
@@ -25,6 +25,7 @@ def add(commands: Any) -> None:
     add_model_file(parser)
     parser.add_argument("item", metavar="ITEM", help="the item's label, or a title that only this item has")
     add_list_length(parser)
+    add_similarity(parser, None, "the model's own choice")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -32,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     n = _validation.check_integer("n", arguments.n, minimum=1)
     model = load(arguments.model)
     item = item_row(model, arguments.item)
-    ids, cosines = model.similar_items(item, N=min(n, len(model.item_factors)) + 1)
+    ids, cosines = model.similar_items(item, N=min(n, len(model.item_factors)) + 1, similarity=arguments.similarity)
     say(f"Most similar to {shown(_labels.described(labels_of(model, 'item'), model.item_names, item))}:\n")
     print_items(model, ids[1:], cosines[1:], "cosine")
     return 0

@@ -42,6 +42,7 @@ from fastbpr._validation.evaluation import (
     check_table,
     check_tables,
     check_unused,
+    check_user_space,
     check_vectors,
 )
 from fastbpr._validation.files import (
@@ -205,6 +206,7 @@ __all__ = [
     "check_training_data",
     "check_unused",
     "check_user_items",
+    "check_user_space",
     "check_values",
     "check_vectors",
     "check_weights",

@@ -196,6 +196,8 @@ def check_factors(model: Any, shape: tuple[int, int]) -> tuple[np.ndarray, np.nd
 
 def check_item_factors(model: Any, shape: tuple[int, int]) -> np.ndarray:
     """Return a fitted model's item factors as float32, one row per item and finite."""
+    if not hasattr(model, "item_factors"):
+        raise TypeError(f"model must have item_factors to be judged by a given similarity, got {type(model).__name__}.")
     check_fitted(model)
     items = check_table("model.item_factors", model.item_factors)
     if len(items) != shape[1]:
@@ -204,6 +206,22 @@ def check_item_factors(model: Any, shape: tuple[int, int]) -> np.ndarray:
             f"model must be fitted to the {shape[1]} items of train, got item_factors of {len(items)} items.{hint}"
         )
     return items
+
+
+def check_user_space(model: Any, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return (user_factors, item_factors) of a model whose items are compared by the users' scores."""
+    items = check_item_factors(model, shape)
+    if not hasattr(model, "user_factors"):
+        raise TypeError(
+            f"model must have user_factors to compare items in user space, got {type(model).__name__}. Choose "
+            "similarity='cosine' or 'centred'."
+        )
+    users = check_table("model.user_factors", model.user_factors)
+    if users.shape[1] != items.shape[1]:
+        raise ValueError(
+            f"model must have user_factors and item_factors of one length, got shapes {users.shape} and {items.shape}."
+        )
+    return users, items
 
 
 def check_table(name: str, value: Any, *, ndim: int = 2) -> np.ndarray:

@@ -25,7 +25,7 @@ class EASE:
 
     Parameters
     ----------
-    regularization : float, default 200.0
+    regularization : float, default 300.0
         L2 strength, > 0. Twice or half the best value does nearly as well.
     max_items : int, default 20_000
         Refuse larger catalogues, >= 1: time grows with the third power of the number of items (20,000 take minutes),
@@ -50,7 +50,7 @@ class EASE:
     array([0.667, 0.   , 0.   ], dtype=float32)
     """
 
-    def __init__(self, regularization: float = 200.0, max_items: int = 20_000) -> None:
+    def __init__(self, regularization: float = 300.0, max_items: int = 20_000) -> None:
         self.regularization = regularization
         self.max_items = max_items
         self._check_parameters()

@@ -21,6 +21,7 @@ def evaluate_similar_items(
     metrics: str | Sequence[str] = ("hr", "mrr", "ndcg"),
     *,
     tiers: bool | Sequence[float] = False,
+    similarity: str | None = None,
     num_threads: int = 0,
 ) -> dict[str, float]:
     """Look for every user's test items among the neighbours of the user's training items, and return mean metrics.
@@ -38,7 +39,7 @@ def evaluate_similar_items(
     Parameters
     ----------
     model : BPR, any object with ``item_factors``, or one with a method ``similarity(itemids)``
-        Item factors, shape (n_items, factors), are compared by cosine, as `BPR.similar_items` does. ``similarity``
+        Item factors, shape (n_items, factors), are compared as `BPR.similar_items` does. A method ``similarity``
         takes an array of n row numbers and returns how similar all items are to these, shape (n, n_items), the higher
         the more similar and never NaN; only comparisons within a row count.
     train : SciPy sparse matrix of shape (n_users, n_items) or Interactions
@@ -54,6 +55,9 @@ def evaluate_similar_items(
         True adds every metric for popular, middling and rare test items apart, as ``"hr@10 (tail)"``; `evaluate`
         describes the tiers. The mean is then over each user's pairs with a test item of the tier. All other items
         compete with it.
+    similarity : {"cosine", "centred", "user-space"} or None, default None
+        How item factors are compared, as `BPR` describes; a method of the model is not asked then. None stands for the
+        model's own choice, and for the cosine where it has none.
     num_threads : int, default 0
         0 uses every CPU that the process may use. The result does not depend on it.
 
@@ -89,7 +93,7 @@ def evaluate_similar_items(
     relevant = _ranking.new_items(test_items, train_items)
     weights = pair_weights(train_items, relevant)
     _validation.check_evaluated(weights.nnz, also="a training item")
-    scores = _ranking.item_scores(model, train_items.shape, num_threads)
+    scores = _ranking.item_scores(model, train_items.shape, num_threads, similarity)
 
     itself = scipy.sparse.csr_array(scipy.sparse.identity(n_items, dtype=bool, format="csr"))
     queries = np.flatnonzero(np.diff(weights.indptr))

@@ -1,0 +1,59 @@
+"""How items are compared: each choice maps their vectors, and the cosine of what comes out is the similarity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from fastbpr import _retrieval
+
+CHUNK = 2**14  # vectors in double precision at once
+
+
+def as_they_are(items: np.ndarray, users: np.ndarray) -> np.ndarray:
+    """Return q_i."""
+    return items
+
+
+def centred(items: np.ndarray, users: np.ndarray) -> np.ndarray:
+    """Return q_i - mean of all q, without what every item's vector has in common."""
+    return items - items.mean(axis=0, dtype=np.float64).astype(np.float32)
+
+
+def in_user_space(items: np.ndarray, users: np.ndarray) -> np.ndarray:
+    """Return R q_i with R'R = P'P, so that products of two are those of the items' scores (P q_i).(P q_j).
+
+    R is the symmetric square root, which unlike a Cholesky factor exists when users span fewer dimensions, too.
+    """
+    gram = np.zeros((users.shape[1], users.shape[1]))
+    for first in range(0, len(users), CHUNK):
+        part = users[first : first + CHUNK].astype(np.float64)
+        gram += part.T @ part
+    squares, axes = np.linalg.eigh(gram)
+    root = axes * np.sqrt(np.maximum(squares, 0)) @ axes.T
+    mapped = np.empty(items.shape, dtype=np.float32)
+    for first in range(0, len(items), CHUNK):
+        mapped[first : first + CHUNK] = items[first : first + CHUNK].astype(np.float64) @ root
+    return mapped
+
+
+MAPS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "cosine": as_they_are,
+    "centred": centred,
+    "user-space": in_user_space,
+}
+
+
+def compared_vectors(items: np.ndarray, users: np.ndarray | None, choice: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return (mapped vectors of all items, 1 / their lengths with 0 for none).
+
+    Rounding leaves a rest where mapping ends at zero, as the mean of equal vectors does: what is as small as that
+    beside the vector itself has no direction.
+    """
+    mapped = MAPS[choice](items, users)
+    scale = _retrieval.inverse_norms(mapped)
+    if choice == "centred":
+        smallest = 4 * np.finfo(np.float32).eps * _retrieval.lengths(items)
+        scale[_retrieval.lengths(mapped) <= smallest] = 0
+    return mapped, scale
