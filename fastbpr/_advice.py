@@ -102,7 +102,7 @@ def spread_the_lists(found: Findings) -> str | None:
     if not reasons:
         return None
     text = " and ".join(reasons)
-    return f"{text[0].upper()}{text[1:]}: similarity='centred'."
+    return f"{text[0].upper()}{text[1:]}: try similarity='centred', and compare."
 
 
 def show_more_items(found: Findings) -> str | None:

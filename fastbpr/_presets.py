@@ -68,16 +68,19 @@ def candidates_for(settings: Mapping[str, Any], size: Size) -> int:
     """Return how many candidates have an item that the user would like among them in about 5 % of the draws.
 
     What users have stands for what they would like, so that is 0.05 / density. More candidates are harder negatives,
-    but where the catalogue is dense the hardest are items that the user has just not come across.
+    but where the catalogue is dense the hardest are items that the user has just not come across. A positive is given
+    256 draws in all at most: beyond that, time grows and lists hardly gain.
     """
-    return power_of_two(0.05 / size.density, 1, 64)
+    n_negatives = settings["n_negatives"] if settings["loss"] == "softmax" else 4
+    return power_of_two(0.05 / size.density, 1, power_of_two(256 / n_negatives, 1, 64))
 
 
 def regularization_for(settings: Mapping[str, Any], size: Size) -> float:
     """Return 0.01 for one negative, and more for more and harder ones: their updates are larger."""
     n_draws = settings["n_candidates"] if settings["negatives"] == "dynamic" else 1
-    n_draws *= 1 if settings["loss"] == "warp" else settings["n_negatives"]
-    return round(0.01 * n_draws**0.4, 4)
+    if settings["loss"] == "softmax":
+        n_draws *= settings["n_negatives"]
+    return round((0.012 if settings["loss"] == "softmax" else 0.01) * n_draws**0.4, 4)
 
 
 def power_of_two(number: float, lowest: int, highest: int) -> int:

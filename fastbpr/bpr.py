@@ -40,8 +40,8 @@ class BPR(FactorModel):
     regularization : float, mapping or "auto", default 0.01
         L2 strength >= 0, applied to the rows that a triplet touches, so popular items are touched, and shrunk, more
         often. A mapping with any of the keys ``user``, ``positive``, ``negative``, ``bias`` sets them apart; those left
-        out keep the default. ``"auto"`` takes 0.01 times the number of draws for a positive (negatives, and candidates
-        where they are ``dynamic``) to the power of 0.4.
+        out keep the default. ``"auto"`` takes 0.01 (0.012 for ``softmax``) times the number of draws for a positive
+        (negatives of a softmax, times candidates where they are ``dynamic``) to the power of 0.4.
     iterations : int, default 100
         Number of epochs, >= 1. An epoch makes as many updates as there are interactions.
     num_threads : int, default 0
@@ -80,7 +80,7 @@ class BPR(FactorModel):
         Negatives for each positive and epoch, from 1 to 1024, for ``bpr`` and ``softmax``.
     n_candidates : int or "auto", default 16
         Draws of which ``dynamic`` takes the best, from 1 to 1024. ``"auto"`` takes 1 to 64, the power of two nearest to
-        0.05 over the share of the catalogue that users have.
+        0.05 over the share of the catalogue that users have; not more than 256 over `n_negatives` for ``softmax``.
     max_sampled : int, default 10
         Draws for ``warp``, from 1 to 1024.
     popularity_power : float, default 0.75
