@@ -37,7 +37,9 @@ class ValidationRules(NamedTuple):
 class Validation:
     """Held-out interactions, prepared once, and the best tables seen."""
 
-    def __init__(self, rules: ValidationRules, user_items: Any, held_out: Any, num_threads: int) -> None:
+    def __init__(
+        self, rules: ValidationRules, user_items: Any, held_out: Any, num_threads: int, n_draws: int = 1
+    ) -> None:
         train, test = _validation.check_split(user_items, held_out, names=("user_items", "validation"))
         relevant = _ranking.new_items(test, train)
         self.users = sampled(np.flatnonzero(np.diff(relevant.indptr)), rules.n_users)
@@ -49,7 +51,7 @@ class Validation:
         _validation.check_pairs_to_order(self.name, self.n_others)
         self.num_threads = num_threads
         self.patience = rules.patience
-        self.every = rules.every or epochs_between(len(self.users), n_items, train.nnz)
+        self.every = rules.every or epochs_between(len(self.users), n_items, train.nnz * n_draws)
         self.buffer: Tables | None = None
         self.best: Tables | None = None
         self.best_value = -np.inf
@@ -107,6 +109,6 @@ def sampled(users: np.ndarray, n: int | None) -> np.ndarray:
     return np.sort(np.random.default_rng(SAMPLE_SEED).choice(users, n, replace=False))
 
 
-def epochs_between(n_users: int, n_items: int, n_interactions: int) -> int:
-    """Return after how many epochs their work is that of a validation, from the sizes alone."""
-    return max(1, -(-n_users * n_items // (SCORES_PER_UPDATE * n_interactions)))
+def epochs_between(n_users: int, n_items: int, n_draws: int) -> int:
+    """Return after how many epochs, of so many draws of a negative, their work is that of a validation."""
+    return max(1, -(-n_users * n_items // (SCORES_PER_UPDATE * n_draws)))

@@ -34,6 +34,11 @@ class Recipe(NamedTuple):
     verify: bool = True
 
     @property
+    def n_draws(self) -> int:
+        """Negatives that are drawn and scored for a positive."""
+        return self.n_negatives * self.n_candidates
+
+    @property
     def adagrad(self) -> bool:
         """Whether tables need room for Adagrad's sums."""
         return self.optimizer == "adagrad"

@@ -357,11 +357,13 @@ class BPR(FactorModel):
             unwanted = _validation.check_given_negatives("negatives", negatives, user_items, matrix)
             given = None if unwanted is None else Given(*unwanted)
         num_threads = effective_threads(self.num_threads)
-        held_out = None if validation is None else Validation(rules, user_items, validation, num_threads)
-        seed = _validation.check_seed("random_state", self.random_state)
-        observed = np.diff(positives.indptr) > 0
         settings = self._decided(matrix)
         recipe = _parameters.recipe_of(settings)
+        held_out = None
+        if validation is not None:
+            held_out = Validation(rules, user_items, validation, num_threads, recipe.n_draws)
+        seed = _validation.check_seed("random_state", self.random_state)
+        observed = np.diff(positives.indptr) > 0
         rng = np.random.default_rng(seed)
         start = [
             _tables.starting_rows(n_rows, settings.factors, self.init, self.init_scale, rng) for n_rows in matrix.shape
