@@ -76,11 +76,13 @@ def candidates_for(settings: Mapping[str, Any], size: Size) -> int:
 
 
 def regularization_for(settings: Mapping[str, Any], size: Size) -> float:
-    """Return 0.01 for one negative, and more for more and harder ones: their updates are larger."""
-    n_draws = settings["n_candidates"] if settings["negatives"] == "dynamic" else 1
-    if settings["loss"] == "softmax":
-        n_draws *= settings["n_negatives"]
-    return round((0.012 if settings["loss"] == "softmax" else 0.01) * n_draws**0.4, 4)
+    """Return 0.1 for a softmax where rows have 60 interactions or fewer, and less in proportion where they have more.
+
+    Half of it suits single dynamic negatives, and an eighth negatives that are no harder than others.
+    """
+    per_row = size.n_interactions / (size.n_users * size.n_items) ** 0.5
+    share = 1 if settings["loss"] == "softmax" else 1 / 2 if settings["negatives"] == "dynamic" else 1 / 8
+    return round(share * min(0.1, 6 / per_row), 4)
 
 
 def power_of_two(number: float, lowest: int, highest: int) -> int:

@@ -40,8 +40,8 @@ class BPR(FactorModel):
     regularization : float, mapping or "auto", default 0.01
         L2 strength >= 0, applied to the rows that a triplet touches, so popular items are touched, and shrunk, more
         often. A mapping with any of the keys ``user``, ``positive``, ``negative``, ``bias`` sets them apart; those left
-        out keep the default. ``"auto"`` takes 0.01 (0.012 for ``softmax``) times the number of draws for a positive
-        (negatives of a softmax, times candidates where they are ``dynamic``) to the power of 0.4.
+        out keep the default. ``"auto"`` takes 6 over ``n_interactions / sqrt(n_users * n_items)``, at most 0.1, for
+        ``softmax``; half of it for other losses with ``dynamic`` negatives, an eighth with others.
     iterations : int, default 100
         Number of epochs, >= 1. An epoch makes as many updates as there are interactions.
     num_threads : int, default 0

@@ -32,11 +32,12 @@ def test_more_interactions_get_more_factors(n_interactions, factors):
     assert decided("best", 10**5, 10**5, n_interactions)["factors"] == factors
 
 
-def test_harder_negatives_get_stronger_regularization():
-    sparse, dense = (decided("best", 30_000, 40_000, n)["regularization"] for n in (800_000, 80_000_000))
-    assert sparse == pytest.approx(0.012 * (8 * 32) ** 0.4, rel=1e-3)
-    assert dense == pytest.approx(0.012 * 8**0.4, rel=1e-2)
-    assert decided("balanced", 30_000, 40_000, 800_000)["regularization"] == pytest.approx(0.0528, rel=1e-3)
+def test_regularization_is_weaker_where_there_is_more_to_learn_from():
+    assert decided("best", 30_000, 40_000, 800_000)["regularization"] == 0.1
+    assert decided("balanced", 30_000, 40_000, 800_000)["regularization"] == 0.05
+    assert decided("best", 6_400, 4_900, 1_120_000)["regularization"] == pytest.approx(6 / 200)  # 1,120,000 / 5,600
+    uniform = _presets.regularization_for({"loss": "bpr", "negatives": "uniform"}, _presets.Size(100, 100, 1000))
+    assert uniform == 0.0125
 
 
 @pytest.mark.parametrize("name", _presets.PRESETS)
