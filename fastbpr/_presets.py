@@ -12,7 +12,14 @@ AUTO = "auto"
 DECIDED = ("factors", "n_candidates", "regularization")  # in this order: the last depends on those before it
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "fast": {"factors": 32, "iterations": 30},
+    "fast": {
+        "factors": 32,
+        "iterations": 20,
+        "init_scale": 0.05,
+        "negatives": "dynamic",
+        "n_candidates": 4,
+        "regularization": AUTO,
+    },
     "balanced": {
         "factors": 64,
         "iterations": 40,

@@ -221,9 +221,9 @@ class BPR(FactorModel):
         Parameters
         ----------
         name : {"fast", "balanced", "best"}
-            ``fast``: 32 factors, 30 epochs, uniform negatives: for a first look, and for very large data. ``balanced``:
-            64 factors, 40 epochs, dynamic negatives, the harder the sparser the data are. ``best``: 64 to 256 factors,
-            80 epochs, and a softmax over 8 dynamic negatives.
+            ``fast``: 32 factors, 20 epochs, negatives that are the best of 4: for a first look, and for very large
+            data. ``balanced``: 64 factors, 40 epochs, negatives the harder the sparser the data are. ``best``: 64 to
+            256 factors, 80 epochs, and a softmax over 8 such negatives.
         **overrides
             Parameters of `BPR` that are to be other than the preset's.
 
