@@ -157,8 +157,8 @@ def table(results):
     first = {result["data"]: result for result in reversed(results)}
     rows = [row(result, first[result["data"]]) for result in results]
     return (
-        f"{markdown(columns, rows)}\n\nBehind +-: the standard deviation over seeds; for what fastbpr is ahead by in test"
-        " NDCG@10, half of a 95 % interval, from the differences of users."
+        f"{markdown(columns, rows)}\n\nBehind +-: the standard deviation over seeds; for what fastbpr is ahead by in"
+        " test NDCG@10, half of a 95 % interval, from the differences of users."
     )
 
 
