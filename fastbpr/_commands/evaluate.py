@@ -9,7 +9,7 @@ from fastbpr import _validation
 from fastbpr._commands.models import train
 from fastbpr._commands.options import add_command, add_log_options, add_model_options, model_from, read_log
 from fastbpr._commands.printing import print_table, say
-from fastbpr.baselines import Popularity, Random
+from fastbpr.baselines import ItemCooccurrence, Popularity, Random
 from fastbpr.bpr import BPR
 from fastbpr.evaluation import evaluate, evaluate_similar_items
 from fastbpr.splitting import Split, leave_one_out
@@ -20,7 +20,8 @@ examples:
   fastbpr evaluate clicks.parquet --user visitor --item sku --timestamp time --by time -k 20
 
 hr@10 is the share of held-out items found among the first 10, ndcg@10 and mrr also reward early places, and auc is the
-share of other items ranked behind. Popularity and random lists show what a number is worth."""
+share of other items ranked behind. Lists by co-occurrence (cosine of who has two items), by popularity and at random
+show what a number is worth."""
 
 
 def add(commands: Any) -> None:
@@ -63,7 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
 def print_evaluation(model: BPR, split: Split, k: int) -> None:
     """Print metrics of a model beside those of the baselines, for users and for items."""
     train, test = split
-    models = {"BPR": model, "popularity": Popularity().fit(train), "random": Random(random_state=0).fit(train)}
+    baselines = {"co-occurrence": ItemCooccurrence(), "popularity": Popularity(), "random": Random(random_state=0)}
+    models = {"BPR": model} | {name: baseline.fit(train) for name, baseline in baselines.items()}
     threads = model.num_threads
     tables = {
         "Recommendations: each held-out item among all items that are new to its user": {

@@ -16,7 +16,7 @@ def test_evaluate_shows_that_bpr_beats_popularity_and_popularity_beats_chance(ru
     assert f"Users evaluated, each by {how}: " in out
     assert n_single + n_evaluated == 800
     for table in metrics_of(out):
-        assert list(table) == ["BPR", "popularity", "random"]
+        assert list(table) == ["BPR", "co-occurrence", "popularity", "random"]
         assert table["BPR"][0] > 1.2 * table["popularity"][0] > 1.2 * table["random"][0]
     assert len(metrics_of(out)) == 2
 
