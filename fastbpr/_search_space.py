@@ -96,6 +96,18 @@ class SearchSpace:
         """Return the point of the settings to start from, but for what the user's ranges and choices leave out."""
         return {name: self.start[name] for name, entry in self.searched.items() if contains(entry, self.start[name])}
 
+    def point_of(self, model: BPR) -> dict[str, Any]:
+        """Return the point of a model's settings, as far as the ranges and choices have them; the rest is drawn."""
+        values = {name: getattr(model, name) for name in self.start if hasattr(model, name)}
+        values |= start_of_strengths(model.regularization)
+        if values["n_candidates"] == 1:  # of one draw the best is that
+            values["negatives"] = "uniform"
+        point: dict[str, Any] = {}
+        for name, entry in self.searched.items():
+            if self.applies(name, point) and contains(entry, values.get(name)):
+                point[name] = values[name]
+        return point
+
     def parameters(self, point: Mapping[str, Any]) -> dict[str, Any]:
         """Return what BPR is to be made with."""
         values = self.start | point

@@ -98,10 +98,11 @@ def tune(
     """Search the parameters of `BPR` with which lists are best on held-out interactions.
 
     Trials are fits with different parameters. The first has the settings to start from, so that the result is not worse
-    than these on the validation rows; the next ones are drawn at random and then where the better trials were (a
-    tree-structured Parzen estimator, Bergstra et al., 2011). Each is measured up to ten times on its way, and given up
-    if it is below the median of the others at the same share of their epochs. A trial is worth what its last epoch is,
-    as that is what fitting again to all data repeats. It needs Optuna: ``pip install 'fastbpr[tune]'``.
+    than these on the validation rows; the second those of ``BPR.preset("best")``. The next ones are drawn at random and
+    then where the better trials were (a tree-structured Parzen estimator, Bergstra et al., 2011). Each is measured up
+    to ten times on its way, and given up if it is below the median of the others at the same share of their epochs. A
+    trial is worth what its last epoch is, as that is what fitting again to all data repeats. It needs Optuna: ``pip
+    install 'fastbpr[tune]'``.
 
     Parameters
     ----------
@@ -171,8 +172,7 @@ def tune(
     if base is not None:
         _validation.check_instance("base", base, BPR)
     matrix, _ = _validation.check_training_data(user_items, weights)
-    base = BPR(**vars((BPR() if base is None else base)._decided(matrix)))  # in place of "auto"
-    search_space = SearchSpace(base, space)
+    search_space = SearchSpace(decided(BPR() if base is None else base, matrix), space)
     rules = _early_stopping.ValidationRules.checked(None, metric, None, validation_users, is_validated=True)
     if weights is None:
         weights = "values" if getattr(user_items, "has_weights", False) else "ignore"
@@ -185,9 +185,16 @@ def tune(
     data = Data(user_items, validation, metric, validation_users, weights, seldom)
     deadline = None if minutes is None else time.monotonic() + 60 * minutes
     with quiet(optuna):
-        search = Search(optuna, search_space, data, {"random_state": seed, "num_threads": num_threads}, deadline)
+        starts = [search_space.first(), search_space.point_of(decided(BPR.preset("best"), matrix))]
+        common = {"random_state": seed, "num_threads": num_threads}
+        search = Search(optuna, search_space, starts, data, common, deadline)
         search.run(n_trials, show_progress)
     return search.result()
+
+
+def decided(model: BPR, matrix: Any) -> BPR:
+    """Return a model with numbers in place of ``"auto"``."""
+    return BPR(**vars(model._decided(matrix)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -214,7 +221,13 @@ class Search:
     """A search under way."""
 
     def __init__(
-        self, optuna: Any, space: SearchSpace, data: Data, common: dict[str, Any], deadline: float | None
+        self,
+        optuna: Any,
+        space: SearchSpace,
+        starts: list[dict[str, Any]],  # the first points to try
+        data: Data,
+        common: dict[str, Any],
+        deadline: float | None,
     ) -> None:
         self.optuna = optuna
         self.space = space
@@ -226,7 +239,8 @@ class Search:
             sampler=optuna.samplers.TPESampler(seed=common["random_state"] % 2**32),
             pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=WARMUP_STAGES),
         )
-        self.study.enqueue_trial(space.first())
+        for point in starts:
+            self.study.enqueue_trial(point)
         self.table: list[dict[str, Any]] = []
         self.parameters: list[dict[str, Any]] = []  # of each trial's model
         self.interrupted = False

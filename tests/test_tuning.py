@@ -311,3 +311,11 @@ def test_a_preset_can_be_what_tuning_starts_from(communities):
     found = tune(communities, minutes=None, n_trials=2, base=base, random_state=0, show_progress=False)
     assert found.table[0]["n_candidates"] == 1
     assert found.table[0]["loss"] == "softmax"
+
+
+def test_the_second_trial_is_the_best_preset(communities):
+    space = {"factors": [8, 64], "iterations": (3, 80)}
+    found = tune(communities, minutes=None, n_trials=2, space=space, random_state=0, show_progress=False)
+    second = found.table[1]
+    assert (second["loss"], second["n_negatives"], second["iterations"]) == ("softmax", 8, 80)
+    assert second["negatives"] == "uniform"  # of one candidate, on data as dense as these
