@@ -5,7 +5,7 @@
 The folder must hold ml_latest_small.npz (every rating is a positive; the latest item of each user is the test item, the
 one before it the validation item) and lastfm_hetrec.npz (both are drawn at random). All items that are new to a user
 are ranked. Optuna looks, `--trials` times, for the parameters with the best NDCG@10 on the validation items; the first
-trial is the library's own defaults. With the best, the library is fitted to all but the test items, with five seeds
+trial is the library's own defaults, or what it recommends (for fastbpr its preset "best"). With the best, the library is fitted to all but the test items, with five seeds
 that the search has not seen. The test items are used for nothing else.
 
 The libraries are in tuned_peers.py; those that are not installed are passed over.
@@ -33,7 +33,7 @@ from measuring import machine
 from tqdm import tqdm
 from tuned_peers import LIBRARIES, NUM_THREADS, Fastbpr
 
-from fastbpr import Interactions
+from fastbpr import BPR, Interactions
 from fastbpr.baselines import Popularity
 from fastbpr.errors import TrainingError
 from fastbpr.evaluation import evaluate_per_user
@@ -95,6 +95,7 @@ def measurements(data, libraries, n_trials):
     return [
         *(partial(tuned, data, library, n_trials) for library in libraries),
         partial(judged, data, "fastbpr, defaults", lambda seed: Fastbpr().fit(data.train, {}, seed), TEST_SEEDS),
+        partial(judged, data, "fastbpr, preset best", lambda seed: best_preset(data.train, seed), TEST_SEEDS),
         partial(judged, data, "popularity", lambda seed: Popularity().fit(data.train), [0]),
     ]
 
@@ -144,6 +145,10 @@ def judged(data, name, fit, seeds):
     metrics = {f"{metric}@10": [float(values[f"{metric}@10"].mean()) for values in by_seed] for metric in METRICS}
     by_user = np.mean([values["ndcg@10"] for values in by_seed], axis=0)
     return {"data": data.name, "library": name, "fit_seconds": seconds, **metrics, "ndcg_by_user": by_user.tolist()}
+
+
+def best_preset(train, seed):
+    return BPR.preset("best", num_threads=NUM_THREADS, random_state=seed).fit(train, show_progress=False)
 
 
 # ---- reporting ------------------------------------------------------------------------------------------------------

@@ -33,8 +33,8 @@ class Fastbpr(Library):
 
     def start(self):
         return {
-            "factors": 64, "learning_rate": 0.2, "regularization": 0.01, "iterations": 100, "init_scale": 0.1,
-            "loss": "bpr", "negatives": "uniform",
+            "factors": 64, "learning_rate": 0.1, "regularization": 0.1, "iterations": 80, "init_scale": 0.05,
+            "loss": "softmax", "n_negatives": 8, "negatives": "dynamic", "n_candidates": 16,
         }  # fmt: skip
 
     def space(self, trial):
