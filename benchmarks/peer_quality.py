@@ -5,8 +5,9 @@
 The folder must hold ml_latest_small.npz (every rating is a positive; the latest item of each user is the test item, the
 one before it the validation item) and lastfm_hetrec.npz (both are drawn at random). All items that are new to a user
 are ranked. Optuna looks, `--trials` times, for the parameters with the best NDCG@10 on the validation items; the first
-trial is the library's own defaults, or what it recommends (for fastbpr its preset "best"). With the best, the library is fitted to all but the test items, with five seeds
-that the search has not seen. The test items are used for nothing else.
+trial is the library's own defaults, or what it recommends (for fastbpr its preset "best"). With the best, the library
+is fitted to all but the test items, with five seeds that the search has not seen. The test items are used for nothing
+else.
 
 The libraries are in tuned_peers.py; those that are not installed are passed over.
 """
