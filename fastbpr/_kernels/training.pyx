@@ -24,10 +24,11 @@ from libc.string cimport memset
 import numpy as np
 
 from fastbpr._kernels.batches cimport GROUP, WINDOW, Batch, Model, Sums, model_of, train_batch
+from fastbpr._kernels.hogwild cimport CHUNK, train_chunk
 from fastbpr._kernels.negatives cimport Pool, Taken, draw_free, draw_negative, highest_attention
-from fastbpr._kernels.prefetch cimport prefetch, prefetch_row_to_write
+from fastbpr._kernels.prefetch cimport prefetch_row_to_write
 from fastbpr._kernels.random cimport (
-    BUCKET_STREAM, CHUNK_STREAM, draw_below_large, position_at, scale_bits, stream, word_at,
+    BUCKET_STREAM, CHUNK_STREAM, position_at, scale_bits, stream, word_at,
 )
 from fastbpr._kernels.sources cimport Sources, pool_of, recipe_of, sources_of
 from fastbpr._kernels.steps cimport (
@@ -36,7 +37,6 @@ from fastbpr._kernels.steps cimport (
 from fastbpr._kernels.tasks cimport SPINS, claim, read_counter, set_counter, take_ticket, wait_a_little
 
 cdef enum:
-    CHUNK = 4096      # triplets per hogwild stream
     WARM_VISITS = 4   # visits per item of a block from which on its rows stay in cache by themselves
     UPDATES = 16      # that take about as long as giving the CPU away and getting it back
     SPREAD = 79       # odd; entries k and k + 1 of a window are updated 47 triplets apart
@@ -370,71 +370,6 @@ def train_chunks(
         for chunk in prange(first_chunk, last_chunk, schedule="static", num_threads=num_threads):
             train_chunk(&model, &recipe, &sources, chunk, stream(key, CHUNK_STREAM, chunk), indptr, indices, rows,
                         weight_of, &directions[threadid(), 0], losses, n_correct, n_updates)
-
-
-cdef void train_chunk(
-    const Model* model, const Recipe* recipe, const Sources* sources, Py_ssize_t chunk, uint64_t rng,
-    const int64_t[::1] indptr, const int32_t[::1] indices, const int32_t[::1] rows, const float* weights,
-    float* direction, double[::1] losses, int64_t[::1] n_correct, int64_t[::1] n_updates,
-) noexcept nogil:
-    """One chunk: interactions drawn with replacement, in batches.
-
-    Every array is entered at random, so each loop over a batch only starts the fetches that the next one needs.
-    """
-    cdef:
-        Batch batch
-        Sums sums = Sums(0, 0, 0)
-        int64_t remaining = min(<int64_t>CHUNK, indices.shape[0] - <int64_t>chunk * CHUNK)
-        int64_t[WINDOW] entries
-        int32_t[WINDOW] users
-        float[WINDOW] own_weights
-        Py_ssize_t k, n
-        Pool pool = pool_of(sources, 0, model.n_items, NULL)
-        Taken taken = Taken(NULL, 0, NULL, 0)
-        int64_t first, last
-    batch.users = users
-    batch.weights = own_weights if weights != NULL else NULL
-    while remaining > 0:
-        n = min(remaining, <int64_t>WINDOW)
-        batch.size = 0
-        for k in range(n):
-            entries[k] = draw_below_large(&rng, indices.shape[0])
-            prefetch(&rows[entries[k]])
-            prefetch(&indices[entries[k]])
-        for k in range(n):
-            users[k] = rows[entries[k]]
-            batch.positives[k] = indices[entries[k]]
-            if weights != NULL:
-                own_weights[k] = weights[entries[k]]
-            prefetch(&indptr[users[k]])
-            prefetch_row_to_write(model.users + users[k] * model.width, model.width)
-            prefetch_row_to_write(model.items + batch.positives[k] * model.item_stride, model.item_stride)
-        for k in range(n):
-            prefetch(&indices[(indptr[users[k]] + indptr[users[k] + 1]) >> 1])  # where the search for a negative begins
-        for k in range(n):
-            first = indptr[users[k]] if sources.verify else entries[k]
-            last = indptr[users[k] + 1] if sources.verify else entries[k] + 1
-            taken.positives = &indices[first]
-            taken.n_positives = last - first
-            if not sources.is_plain:
-                if sources.given_starts != NULL:
-                    pool.given = sources.given_places + sources.given_starts[users[k]]
-                    pool.n_given = sources.given_starts[users[k] + 1] - sources.given_starts[users[k]]
-                    pool.given_rate = sources.given_rates[users[k]]
-                train_one(model, recipe, &pool, &taken, users[k], batch.positives[k],
-                          own_weights[k] if weights != NULL else <float>1, &rng, direction, &sums)
-                continue
-            batch.negatives[k] = draw_free(model.n_items, &taken, &rng)
-            if batch.negatives[k] >= 0:
-                prefetch_row_to_write(model.items + batch.negatives[k] * model.item_stride, model.item_stride)
-                batch.order[batch.size] = <int16_t>k
-                batch.size += 1
-        if sources.is_plain:
-            train_batch(model, &batch, &sums)
-        remaining -= WINDOW
-    losses[chunk] = sums.loss
-    n_correct[chunk] = sums.n_correct
-    n_updates[chunk] = sums.n_updates
 
 
 # ---- for tests: the update without the sampler, the sampler without the update -----------------------------------
