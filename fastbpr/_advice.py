@@ -66,8 +66,8 @@ def beat_popularity(found: Findings) -> str | None:
     comparison = compared(found)
     if comparison and comparison.times("recommendations", POPULARITY) < CLEARLY_BETTER:
         return (
-            "Recommendations are no better than the most popular items: try BPR.preset('best'), and look whether the "
-            "log has one user for many people, or users with too few items to learn from."
+            "Recommendations are no better than the most popular items: try BPR.preset('best') or fastbpr tune, and "
+            "look whether the log has one user for many people, or users with too few items to learn from."
         )
     return None
 
@@ -80,7 +80,7 @@ def beat_cooccurrence(found: Findings) -> str | None:
     if not behind:
         return None
     subject = " and ".join(task.replace("_", " ") for task in behind).capitalize()
-    advice = f"{subject} are no better than co-occurrence: try BPR.preset('best')"
+    advice = f"{subject} are no better than co-occurrence: try BPR.preset('best') or fastbpr tune"
     worse = [task.replace("_", " ") for task in behind if times[task] < CLEARLY_WORSE]
     if worse:
         advice += f"; until it wins, take fastbpr.baselines.ItemCooccurrence for {' and '.join(worse)}"

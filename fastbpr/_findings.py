@@ -141,6 +141,8 @@ def training_of(history: list[Epoch], iterations: int) -> Training:
     ]
     loss_before, loss, *_ = means
     way = float(rates.sum())
+    was_validated = n_epochs < iterations and any(epoch.validation is not None for epoch in history)
+    iterations = n_epochs if was_validated else iterations  # validation had seen enough
     too_short = n_epochs < MIN_EPOCHS or way < MIN_WAY
     gain = math.nan if too_short else possible_gain(losses, rates)
     if too_short:
@@ -150,6 +152,8 @@ def training_of(history: list[Epoch], iterations: int) -> Training:
     elif (loss < loss_before * (1 - FAST_FALL) or gain > LARGE_GAIN) and means[-1] < ALL_IN_ORDER:
         state = "improving"
     else:
+        state = "converged"
+    if was_validated and state != "diverging":
         state = "converged"
     first_and_last = (float(rates[0]), float(rates[-1])) if n_epochs else (math.nan, math.nan)
     return Training(state, n_epochs, iterations, n_last, *means, *first_and_last, way, gain)

@@ -16,7 +16,9 @@ OPTIMIZERS = ("sgd", "adagrad")
 MAX_NEGATIVES = training.MAX_NEGATIVES
 MAX_CANDIDATES = training.MAX_CANDIDATES
 
-SORTED_PER_UPDATE = 0.25  # numbers that may be sorted for the orders of `adaptive`, for each update of an epoch
+SORTED_PER_UPDATE = 0.25  # numbers that may be sorted for the orders of `adaptive`, for each update of an epoch ...
+MOST_EPOCHS = 5  # ... but they are sorted anew after so many epochs at the latest
+LEAST_WEIGHT = 1e-30  # of an item among negatives by popularity, so that extreme powers stay defined
 
 
 class Recipe(NamedTuple):
@@ -61,7 +63,7 @@ class Negatives:
         self.verify = recipe.verify
         self.is_plain = (
             recipe.loss == "bpr"
-            and recipe.negatives == "uniform"
+            and recipe.negatives in ("uniform", "dynamic")
             and recipe.n_negatives == recipe.n_candidates == 1
             and recipe.optimizer == "sgd"
         )
@@ -74,7 +76,7 @@ class Negatives:
             self.shares = np.empty(len(counts), dtype=np.uint32)
             self.aliases = np.empty(len(counts), dtype=np.int32)
             if recipe.loss == "softmax":
-                self.corrections = np.log(self.weights / self.weights.mean()).astype(np.float32)
+                self.corrections = np.empty(len(counts), dtype=np.float32)
         self.rank_share = recipe.adaptive_rank
         self.ranker = Ranker(tables, n_interactions) if recipe.negatives == "adaptive" else None
         self.orders, self.spreads = none_of(np.int32), none_of(np.float32)
@@ -98,6 +100,9 @@ class Negatives:
         """Divide what negatives are drawn by among the item blocks."""
         if self.weights is not None:
             partition.alias_tables(self.weights, block_starts, block_items, self.shares, self.aliases, num_threads)
+            if len(self.corrections):  # ln(n P(k)) within the block
+                means = np.add.reduceat(self.weights[block_items], block_starts[:-1]) / np.diff(block_starts)
+                self.corrections[:] = np.log(self.weights / means[block_of_item])
         if self.ranker is not None:
             orders, self.spreads = self.ranker.next(tables)
             if len(self.orders) == 0:
@@ -110,8 +115,8 @@ def popularity_weights(counts: np.ndarray, recipe: Recipe) -> np.ndarray:
 
     Items that nobody has count as if one user had them, so that any power is defined.
     """
-    powers = np.maximum(counts, 1).astype(np.float64)
-    powers = np.exp(recipe.popularity_power * np.log(powers / powers.max()))
+    logarithms = recipe.popularity_power * np.log(np.maximum(counts, 1))
+    powers = np.maximum(np.exp(logarithms - logarithms.max()), LEAST_WEIGHT)
     return (1 - recipe.uniform_share) * powers / powers.sum() + recipe.uniform_share / len(counts)
 
 
@@ -124,9 +129,8 @@ class Ranker:
 
     def __init__(self, tables: Tables, n_interactions: int) -> None:
         n_items = len(tables.items)
-        self.n_orders = tables.factors + tables.item_bias
-        n_sorted = self.n_orders * n_items
-        self.interval = max(1, round(n_sorted / (SORTED_PER_UPDATE * n_interactions)))
+        n_sorted = (tables.factors + 1) * n_items
+        self.interval = min(MOST_EPOCHS, max(1, round(n_sorted / (SORTED_PER_UPDATE * n_interactions))))
         self.epoch = 0
         self.current: tuple[np.ndarray, np.ndarray] | None = None
         self.coming: Future | None = None
@@ -144,10 +148,9 @@ class Ranker:
         return self.current
 
     def columns(self, tables: Tables) -> np.ndarray:
-        """Copy the item factors, and the biases where there are any, as columns."""
+        """Copy the item factors and the biases as columns; biases that do not exist are zeros and have no spread."""
         _, item_factors, item_biases = tables.views()
-        columns = [item_factors.T, item_biases[None]] if tables.item_bias else [item_factors.T]
-        return np.concatenate(columns)
+        return np.concatenate([item_factors.T, item_biases[None]])
 
 
 def orders_of(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

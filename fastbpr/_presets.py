@@ -88,8 +88,12 @@ def regularization_for(settings: Mapping[str, Any], size: Size) -> float:
     Half of it suits single dynamic negatives, and an eighth negatives that are no harder than others.
     """
     per_row = size.n_interactions / (size.n_users * size.n_items) ** 0.5
-    share = 1 if settings["loss"] == "softmax" else 1 / 2 if settings["negatives"] == "dynamic" else 1 / 8
-    return round(share * min(0.1, 6 / per_row), 4)
+    return round(hardness(settings) * min(0.1, 6 / per_row), 4)
+
+
+def hardness(settings: Mapping[str, Any]) -> float:
+    """Return how strong a regularization suits a loss and its negatives, of that which suits a softmax."""
+    return 1 if settings["loss"] == "softmax" else 1 / 2 if settings["negatives"] == "dynamic" else 1 / 8
 
 
 def power_of_two(number: float, lowest: int, highest: int) -> int:

@@ -97,10 +97,11 @@ class BlockedSchedule:
     ) -> None:
         self.positives = positives
         self.negatives = Negatives(recipe, positives.counts(), tables, len(positives.indices))
+        self.work = work_of(recipe, tables.width)
         self.num_threads = num_threads
         n_blocks = number_of_blocks(positives, tables.items.strides[0])
         if given is not None:
-            n_blocks = min(n_blocks, blocks_for_given(positives, given, recipe.given_share))
+            n_blocks = blocks_for_given(positives, given, recipe.given_share, n_blocks)
         n_interactions = len(positives.indices)
         self.block_starts = np.arange(n_blocks + 1, dtype=np.int64) * positives.n_items // n_blocks
         self.user_starts = balanced_ranges(positives.indptr, n_blocks)
@@ -141,7 +142,7 @@ class BlockedSchedule:
         )
         for sums in (self.losses, self.n_correct, self.n_updates):
             sums[:] = 0
-        for first, last in slices(len(self.user_starts) - 1, len(self.bucket_users)):
+        for first, last in slices(len(self.user_starts) - 1, len(self.bucket_users) * self.work):
             training.train_stages(
                 tables, negatives, step, key, first, last,
                 self.bucket_starts, self.bucket_users, self.bucket_places, self.bucket_weights,
@@ -175,6 +176,7 @@ class HogwildSchedule:
     ) -> None:
         self.positives = positives
         self.negatives = Negatives(recipe, positives.counts(), tables, len(positives.indices))
+        self.work = work_of(recipe, tables.width)
         if given is not None:
             self.negatives.take_given(given.indptr, given.rates(recipe.given_share, 1), len(given.indices))
             self.negatives.given_places[:] = given.indices
@@ -198,7 +200,7 @@ class HogwildSchedule:
         )  # fmt: skip
         for sums in (self.losses, self.n_correct, self.n_updates):
             sums[:] = 0
-        for first, last in slices(len(self.losses), len(self.rows)):
+        for first, last in slices(len(self.losses), len(self.rows) * self.work):
             training.train_chunks(
                 tables, self.negatives, step, key, first, last,
                 self.positives.indptr, self.positives.indices, self.rows, self.positives.weights,
@@ -234,18 +236,20 @@ def number_of_blocks(positives: Positives, item_row_bytes: int) -> int:
     return max(1, min(wanted, *limits))
 
 
-def blocks_for_given(positives: Positives, given: Given, share: float) -> int:
-    """Return the largest number of blocks, FEWEST_GIVEN_BLOCKS or more, with which given negatives come up as asked.
+def blocks_for_given(positives: Positives, given: Given, share: float, most: int) -> int:
+    """Return the largest number of blocks up to `most` with which given negatives come up as asked.
+
+    It is FEWEST_GIVEN_BLOCKS or more, if `most` is.
 
     A given negative is in one block of all, and can meet its user's positives of this block only.
     """
     n_positives, n_given = np.diff(positives.indptr), np.diff(given.indptr)
     concerned = n_given > 0
-    for n_blocks in range(PARALLEL_BLOCKS, FEWEST_GIVEN_BLOCKS, -1):
+    for n_blocks in range(most, FEWEST_GIVEN_BLOCKS, -1):
         reach = 1 - (1 - 1 / n_blocks) ** n_given[concerned]
         if np.average(reach, weights=n_positives[concerned] + 1e-9) >= share:
             return n_blocks
-    return FEWEST_GIVEN_BLOCKS
+    return min(most, FEWEST_GIVEN_BLOCKS)
 
 
 def balanced_ranges(indptr: np.ndarray, n_ranges: int) -> np.ndarray:
@@ -254,6 +258,11 @@ def balanced_ranges(indptr: np.ndarray, n_ranges: int) -> np.ndarray:
     starts = np.searchsorted(indptr, targets).astype(np.int64)
     starts[0], starts[-1] = 0, len(indptr) - 1
     return starts
+
+
+def work_of(recipe: Recipe, width: int) -> int:
+    """Return about how many usual updates, of one negative and 64 factors, a step takes the time of."""
+    return max(1, recipe.n_draws * width // 1024)
 
 
 def slices(n_parts: int, n_updates: int) -> Iterator[tuple[int, int]]:

@@ -113,7 +113,7 @@ class SearchSpace:
         values = self.start | point
         multipliers = {part: values.pop(name) for name, part in MULTIPLIERS.items()}
         strength = values["regularization"]
-        if not isinstance(strength, Mapping) and set(multipliers.values()) != {1.0}:
+        if not isinstance(strength, (Mapping, str)) and set(multipliers.values()) != {1.0}:
             parts = {part: strength * multipliers.get(part, 1.0) for part in REGULARISED}
             values["regularization"] = parts
         return values

@@ -23,8 +23,9 @@ class Epoch(NamedTuple):
     """One line of a fit's history."""
 
     epoch: int  # from 0
-    loss: float  # mean of -ln(sigmoid(margin) + 1e-10) over the epoch's updates, each before its own update
-    auc: float  # share of the epoch's triplets that were in the right order before their update
+    loss: float  # mean of the loss over the epoch's updates, each before its own; for one negative and BPR it is
+    # -ln(sigmoid(margin) + 1e-10)
+    auc: float  # share of the updates whose first negative, as it was drawn, scored below the positive
     learning_rate: float
     n_updates: int
     seconds: float  # of training, without validation

@@ -55,9 +55,9 @@ class BPR(FactorModel):
 
         * ``bpr``: the mean over the negatives of ``-ln sigmoid(s_i - s_k)`` (Rendle et al., 2009).
         * ``warp``: negatives are drawn until one scores above ``s_i - 1``, at most `max_sampled` times. If the N-th
-          does, the positive's rank is about ``r = (n_items - 1) // N``, and the pair moves with the constant pull
-          ``(1 + 1/2 + .. + 1/r) / (1 + 1/2 + .. + 1/(n_items - 1))`` (Weston, Bengio & Usunier, 2011; their weight over
-          its largest value, so that learning rates mean the same for all losses).
+          does, the positive's rank is about ``r = max(1, (n_items - 1) // N)``, and the pair moves with the constant
+          pull ``(1 + 1/2 + .. + 1/r) / (1 + 1/2 + .. + 1/(n_items - 1))`` (Weston, Bengio & Usunier, 2011; their
+          weight over its largest value, so that learning rates mean the same for all losses).
         * ``softmax``: ``-ln(exp(s_i) / (exp(s_i) + sum of exp(s_k - c_k)))``, of dot products, with the correction
           ``c_k = ln(n_items P(k))`` where negatives are drawn by popularity with probabilities P (Bengio & Senecal,
           2008), else 0. With one uniform negative it is ``bpr``.
@@ -72,7 +72,8 @@ class BPR(FactorModel):
         * ``adaptive``: a factor f is drawn with a probability proportional to ``|p_uf|`` times its standard deviation
           over the items (the bias is a factor, too, for which users have 1), and a rank r with one proportional to
           ``exp(-r / (adaptive_rank * n_items))``: the item with this rank in the factor's order, from the end that the
-          user likes (Rendle & Freudenthaler, 2014). The orders are made in the background, of factors some epochs old.
+          user likes (Rendle & Freudenthaler, 2014). The orders are made in the background, of factors that are at most
+          ten epochs old.
 
         The blocked schedule draws from the block of items that the positive is in, a new random part of the catalogue
         in each epoch: read the distributions with the block for the catalogue.
@@ -92,8 +93,9 @@ class BPR(FactorModel):
     given_share : float, default 0.5
         Share of a user's negatives that are taken from those given to `fit`, where the user has any, from 0 to 1.
     optimizer : {"sgd", "adagrad"}, default "sgd"
-        ``adagrad`` divides the learning rate by the root of a row's sum of squared gradients (of their mean over the
-        factors; Duchi, Hazan & Singer, 2011): one number for each row and each bias, so rare items keep larger steps.
+        ``adagrad`` divides the learning rate by the root of 0.1 plus a row's sum of squared gradients (of their mean
+        over the factors; Duchi, Hazan & Singer, 2011): one number for each row and each bias, so rare items keep larger
+        steps.
     item_bias : bool, default True
         Learn one bias per item. It takes up popularity, which then need not bend the vectors.
     init : {"normal", "xavier"}, default "normal"
@@ -399,7 +401,10 @@ class BPR(FactorModel):
         """Return the parameters with what the training matrix decides in place of ``"auto"``."""
         parameters = {name: getattr(self, name) for name in PARAMETERS}
         size = _presets.Size(int(np.count_nonzero(np.diff(matrix.indptr))), matrix.shape[1], matrix.nnz)
-        return SimpleNamespace(**parameters | _presets.decided(parameters, size))
+        settings = parameters | _presets.decided(parameters, size)
+        # NumPy's small integers would overflow in products.
+        integers = {name: int(value) for name, value in settings.items() if isinstance(value, np.integer)}
+        return SimpleNamespace(**settings | integers)
 
     # ---- users that came later --------------------------------------------------------------------------------------
 
@@ -409,7 +414,9 @@ class BPR(FactorModel):
         The items' vectors and biases stay as they are. Each user's vector is the one with which the loss that training
         lowers is least: over all pairs of an item that the user has and one of a sample of 1,000 items that the user
         has not, the mean of ``-ln sigmoid(margin)``, plus half the users' regularization (of 0.0001 at least) times the
-        squared length of the vector. The sample is the same for all users and in every call, so the same items give
+        squared length of the vector. Where training had a softmax or
+        dynamic negatives, which want more of it, the regularization is divided by 8 or 4, and lists are somewhat behind
+        those of users who were trained. The sample is the same for all users and in every call, so the same items give
         the same vector, whoever else is folded in (but for rounding).
 
         Parameters
@@ -446,12 +453,15 @@ class BPR(FactorModel):
         """
         _, items, biases = _validation.check_tables(self)
         matrix = _fold_in.items_of(user_items, self.item_labels, len(items))
-        strengths = _parameters.strengths_of(SimpleNamespace(**self.settings))
+        strength = _parameters.strengths_of(SimpleNamespace(**self.settings))["user"]
+        strength *= _presets.hardness(UNIFORM) / _presets.hardness(self.settings)  # hard negatives want more of it
         liked = Positives.of(matrix, None).liked(copy=True)
-        users = _fold_in.fold_in_users(items, biases, *liked, strengths["user"])
+        users = _fold_in.fold_in_users(items, biases, *liked, strength)
         folded = copy.copy(self)
         labels = getattr(user_items, "user_labels", None), self.item_labels, self.item_names
-        folded._set_fitted((users, items.view(), biases.view()), liked, list(self.history), self.settings, *labels)
+        folded._set_fitted(
+            (users, items.view(), biases.view()), liked, list(self.history), dict(self.settings), *labels
+        )
         return folded
 
     # ---- files ------------------------------------------------------------------------------------------------------
@@ -530,5 +540,6 @@ class BPR(FactorModel):
         return f"BPR({shown}), fitted to {len(self.user_factors):,} users and {len(self.item_factors):,} items"
 
 
+UNIFORM = {"loss": "bpr", "negatives": "uniform"}
 PARAMETERS = tuple(name for name in inspect.signature(BPR.__init__).parameters if name != "self")
 FITTED_ARRAYS = ("user_factors", "item_factors", "item_biases", "user_labels", "item_labels", "item_names")

@@ -159,7 +159,7 @@ def diagnose(
     overlap = _findings.overlap_of(model, interactions)
     found = _findings.Findings(
         overlap=overlap,
-        training=_findings.training_of(model.history, model.iterations),
+        training=_findings.training_of(model.history, model.settings["iterations"]),
         neighbours=_findings.neighbours_of(model, K),
         comparison=(
             _findings.comparison_of(model, interactions, K, random_state, num_threads, show_progress) if refit else None

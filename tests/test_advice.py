@@ -64,16 +64,16 @@ def test_a_healthy_model_gets_no_advice():
         ({"sparsity": {"single_item_users": 301}}, "30 % of the users have a single item, and say nothing"),
         (
             {"comparison": {"recommendations": metrics(0.2, 0.195, 0.1)}},
-            "Recommendations are no better than the most popular items: try BPR.preset('best'), and look",
+            "Recommendations are no better than the most popular items: try BPR.preset('best') or fastbpr tune",
         ),
         (
             {"comparison": {"recommendations": metrics(0.2, 0.1, 0.195)}},
-            "Recommendations are no better than co-occurrence: try BPR.preset('best').",
+            "Recommendations are no better than co-occurrence: try BPR.preset('best') or fastbpr tune.",
         ),
         (
             {"comparison": {"recommendations": metrics(0.2, 0.1, 0.3), "similar_items": metrics(0.1, 0.05, 0.1)}},
-            "Recommendations and similar items are no better than co-occurrence: try BPR.preset('best'); until it "
-            "wins, take fastbpr.baselines.ItemCooccurrence for recommendations.",
+            "Recommendations and similar items are no better than co-occurrence: try BPR.preset('best') or fastbpr "
+            "tune; until it wins, take fastbpr.baselines.ItemCooccurrence for recommendations.",
         ),
     ],
 )

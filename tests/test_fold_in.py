@@ -267,3 +267,13 @@ def test_held_out_users_of_real_data_get_lists_nearly_as_good_as_if_trained(data
     )
     assert possible > 0.15
     assert recall > 0.85 * possible
+
+
+@pytest.mark.parametrize("name", ["balanced", "best"])
+def test_users_folded_in_again_keep_their_lists_with_hard_negatives(communities, name):
+    model = BPR.preset(name, factors=16, random_state=0).fit(communities, show_progress=False)
+    folded = model.fold_in(communities)
+    own = np.arange(200)[:, None] // 50
+    assert (folded.recommend(np.arange(200), N=5)[0] // 25 == own).mean() > 0.95
+    assert folded.settings == model.settings
+    assert folded.settings is not model.settings

@@ -93,3 +93,13 @@ def test_hard_negatives_lift_the_lists_of_a_sparse_catalogue():
         for model in (BPR(factors=32, random_state=0), BPR.preset("balanced", factors=32, random_state=0))
     )
     assert hard > 1.05 * plain
+
+
+def test_small_integer_types_do_not_overflow(communities):
+    numbers = {"n_candidates": np.uint8(64), "n_negatives": np.uint8(200), "iterations": np.uint8(100)}
+    model = BPR(
+        loss="softmax", negatives="dynamic", regularization="auto", learning_rate_decay="step", factors=8, **numbers
+    )
+    model.fit(communities[:40], show_progress=False, callback=lambda epoch, *_: epoch == 60)
+    assert model.settings["regularization"] > 0
+    assert model.history[60].learning_rate == 0.05

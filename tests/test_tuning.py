@@ -319,3 +319,9 @@ def test_the_second_trial_is_the_best_preset(communities):
     second = found.table[1]
     assert (second["loss"], second["n_negatives"], second["iterations"]) == ("softmax", 8, 80)
     assert second["negatives"] == "uniform"  # of one candidate, on data as dense as these
+
+
+def test_what_the_data_decide_may_be_part_of_the_space(communities):
+    space = {"regularization": ["auto", 0.01], "factors": 8, "iterations": 5, "n_candidates": "auto"}
+    found = tune(communities, minutes=None, n_trials=4, space=space, random_state=0, show_progress=False)
+    assert {row["state"] for row in found.table} <= {"complete", "pruned"}

@@ -14,7 +14,7 @@ import numpy as np
 from fastbpr import _validation
 from fastbpr._commands.printing import note
 from fastbpr._negatives import LOSSES, NEGATIVES, OPTIMIZERS
-from fastbpr._presets import PRESETS
+from fastbpr._presets import AUTO, DECIDED, PRESETS
 from fastbpr._schedules import SCHEDULES
 from fastbpr._similarity import MAPS
 from fastbpr.bpr import BPR
@@ -72,8 +72,9 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
     def number(option: str, parameter: str, kind: type, meaning: str) -> None:
         """Add a number; left out, it is the preset's or the default of the model's parameter."""
+        read = or_auto(kind) if parameter in DECIDED else kind
         training.add_argument(
-            option, dest=parameter, type=kind, metavar="N" if kind is int else "X",
+            option, dest=parameter, type=read, metavar="N" if kind is int else "X",
             help=f"{meaning} (default: {DEFAULTS[parameter]})",
         )  # fmt: skip
 
@@ -113,6 +114,16 @@ def add_similarity(parser: Any, default: str | None, described: str) -> None:
     parser.add_argument(
         "--similarity", choices=list(MAPS), default=default, help=f"how items are compared (default: {described})"
     )
+
+
+def or_auto(kind: type) -> Callable[[str], Any]:
+    """Return what reads a number or the word that leaves it to the data."""
+
+    def read(text: str) -> Any:
+        return text if text == AUTO else kind(text)
+
+    read.__name__ = kind.__name__  # argparse's messages name it
+    return read
 
 
 def add_quiet(parser: Any) -> None:

@@ -26,7 +26,9 @@ def add(commands: Any) -> None:
     """Say what the command accepts."""
     parser = add_command(commands, "tune", run, "Search for the parameters that suit a log.", EXAMPLES)
     add_log_options(parser)
-    parser.add_argument("--minutes", type=float, metavar="X", default=10, help="time to search (default: %(default)s)")
+    parser.add_argument(
+        "--minutes", type=float, metavar="X", help="time to search (default: 10, no limit with --trials)"
+    )
     parser.add_argument("--trials", type=int, metavar="N", help="search without a limit of time, but so many models")
     parser.add_argument("--metric", default="ndcg@20", help="what is to be large (default: %(default)s)")
     parser.add_argument("-o", "--output", metavar="MODEL", help="file to write a model with the best parameters to")
@@ -40,7 +42,8 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Search, print, and fit to everything."""
-    _validation.check_budget(arguments.minutes, arguments.trials)
+    minutes = 10.0 if arguments.minutes is None and arguments.trials is None else arguments.minutes
+    _validation.check_budget(minutes, arguments.trials)
     _validation.check_seed("seed", arguments.seed)
     _validation.require("optuna", extra="tune", purpose="Tuning")
     if arguments.output is not None:
@@ -51,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
             _validation.check_storable(name, getattr(log, name))
     found = tune(
         log,
-        minutes=None if arguments.trials is not None else arguments.minutes,
+        minutes=minutes,
         n_trials=arguments.trials,
         metric=arguments.metric,
         random_state=arguments.seed,

@@ -47,7 +47,7 @@ cdef inline void train_chunk(
             if weights != NULL:
                 own_weights[k] = weights[entries[k]]
             prefetch(&indptr[users[k]])
-            prefetch_row_to_write(model.users + users[k] * model.width, model.width)
+            prefetch_row_to_write(model.users + users[k] * model.user_stride, model.width)
             prefetch_row_to_write(model.items + batch.positives[k] * model.item_stride, model.item_stride)
         for k in range(n):
             prefetch(&indices[(indptr[users[k]] + indptr[users[k] + 1]) >> 1])  # where the search for a negative begins

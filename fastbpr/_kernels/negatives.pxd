@@ -4,7 +4,7 @@ Negatives are drawn among the places of a `Pool`: the item block at hand, or (ho
 its number. A draw that is taken, because it is one of the user's positives, is repeated; after MAX_TRIES vain draws
 it is uniform over what is free.
 """
-from libc.math cimport logf
+from libc.math cimport expf, log1pf
 from libc.stdint cimport int32_t, uint32_t, uint64_t
 
 from fastbpr._kernels.random cimport draw_below, draw_word, scale_bits, share_of
@@ -110,26 +110,38 @@ cdef inline float highest_attention(const Pool* pool, const float* user) noexcep
     return highest
 
 
+cdef inline Py_ssize_t draw_order(const Pool* pool, const float* user, float highest, uint64_t* rng) noexcept nogil:
+    """An order by its `attention`: by rejection, and where one order stands out, by counting through."""
+    cdef Py_ssize_t order, _attempt
+    cdef float total = 0, level
+    for _attempt in range(MAX_REDRAWS):
+        order = draw_below(rng, <uint32_t>pool.n_orders)
+        if share_of(draw_word(rng)) * highest <= attention(pool, user, order):
+            return order
+    for order in range(pool.n_orders):
+        total += attention(pool, user, order)
+    level = share_of(draw_word(rng)) * total
+    for order in range(pool.n_orders - 1):
+        level -= attention(pool, user, order)
+        if level < 0:
+            return order
+    return pool.n_orders - 1
+
+
 cdef inline int32_t draw_adaptive(const Pool* pool, const float* user, float highest, uint64_t* rng) noexcept nogil:
     """A place that scores high for the user (Rendle & Freudenthaler, WSDM 2014).
 
-    A factor is drawn by its `attention` (by rejection), a rank r with probability proportional to exp(-r / mean_rank);
-    the place has this rank in the factor's order, from the end of the order that the user likes.
+    A factor is drawn by its `attention`, a rank r below n_places with probability proportional to exp(-r / mean_rank):
+    by the inverse of its distribution. The place has this rank in the factor's order, from the end of the order that
+    the user likes.
     """
-    cdef Py_ssize_t order = 0, _attempt
-    cdef float rank = 0
-    for _attempt in range(MAX_TRIES):
-        order = draw_below(rng, <uint32_t>pool.n_orders)
-        if share_of(draw_word(rng)) * highest <= attention(pool, user, order):
-            break
-    for _attempt in range(MAX_TRIES):
-        rank = -logf(<float>1 - share_of(draw_word(rng))) * pool.mean_rank
-        if rank < pool.n_places:
-            break
-        rank = 0
+    cdef Py_ssize_t order = draw_order(pool, user, highest, rng)
+    cdef float within = <float>1 - expf(-<float>pool.n_places / pool.mean_rank)
+    cdef Py_ssize_t rank = <Py_ssize_t>(-pool.mean_rank * log1pf(-share_of(draw_word(rng)) * within))
+    rank = rank if rank < pool.n_places else pool.n_places - 1
     if order < pool.n_orders - 1 and user[order] < 0:
-        return pool.orders[order * pool.n_places + pool.n_places - 1 - <Py_ssize_t>rank]
-    return pool.orders[order * pool.n_places + <Py_ssize_t>rank]
+        rank = pool.n_places - 1 - rank
+    return pool.orders[order * pool.n_places + rank]
 
 
 cdef inline int32_t draw_negative(const Pool* pool, const Taken* taken, const float* user, float highest,

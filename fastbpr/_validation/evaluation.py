@@ -24,9 +24,9 @@ def check_split(
     train: Any, test: Any, model: Any = None, *, names: tuple[str, str] = ("train", "test")
 ) -> tuple[scipy.sparse.csr_array, scipy.sparse.csr_array]:
     """Return both matrices; refuse them, or a model, whose rows or columns mean other users or items."""
+    check_same_labels(**{names[0]: train, names[1]: test, "model": model})
     train_items = check_user_items(names[0], train, allow_empty=True)
     test_items = check_user_items(names[1], test, shape=train_items.shape)
-    check_same_labels(**{names[0]: train, names[1]: test, "model": model})
     return train_items, test_items
 
 

@@ -54,7 +54,12 @@ def check_stored_values(name: str, matrix: Any) -> None:
         raise ValueError(f"{name} must hold finite values, got {bad[0]} ({len(bad)} such entries). Remove them first.")
     if data.dtype.kind in "if" and data.size and data.min() < 0:
         raise ValueError(
-            f"{name} must hold values >= 0, got {data.min()}. A value means an interaction; leave dislikes out."
+            f"{name} must hold values >= 0, got {data.min()}. "
+            + (
+                "Store 1 for what a user does not want."
+                if name == "negatives"
+                else "A value means an interaction; leave dislikes out."
+            )
         )
 
 
@@ -159,8 +164,8 @@ def check_given_negatives(
 
     Indices are int32 and ascending.
     """
-    matrix = check_user_items(name, value, shape=positives.shape, allow_empty=True)
     check_same_labels(**{"user_items": user_items, name: value})
+    matrix = check_user_items(name, value, shape=positives.shape, allow_empty=True)
     unwanted = scipy.sparse.csr_array(matrix.astype(bool) > positives.astype(bool))
     unwanted.sort_indices()
     if unwanted.nnz == 0:

@@ -46,7 +46,10 @@ def check_number(
     rule += f" and <= {maximum}" if maximum is not None else ""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be {rule}, got {value!r}.")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an integer that is too large for one
+        number = math.inf
     if (
         not math.isfinite(number)
         or (above is not None and number <= above)

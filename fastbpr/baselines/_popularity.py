@@ -48,6 +48,7 @@ class Popularity:
         matrix = _validation.check_user_items("user_items", user_items)
         self.n_users, n_items = matrix.shape
         self.item_counts = np.bincount(matrix.indices, minlength=n_items).astype(np.float32)
+        self.item_counts.flags.writeable = False
         return self
 
     def score(self, userids: Any) -> np.ndarray:
