@@ -68,7 +68,7 @@ class BPR(FactorModel):
         * ``popularity``: item j with probability ``(1 - uniform_share) n_j**popularity_power / sum + uniform_share /
           n_items``; n_j is its number of users, at least 1.
         * ``dynamic``: the highest-scored of `n_candidates` uniform draws (Zhang et al., 2013). Lifts the first places
-          of lists greatly where the catalogue is large and users have little of it; hurts where they have much.
+          of lists, the more so the less of the catalogue users have.
         * ``adaptive``: a factor f is drawn with a probability proportional to ``|p_uf|`` times its standard deviation
           over the items (the bias is a factor, too, for which users have 1), and a rank r with one proportional to
           ``exp(-r / (adaptive_rank * n_items))``: the item with this rank in the factor's order, from the end that the
