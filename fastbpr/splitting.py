@@ -93,16 +93,13 @@ def leave_one_out(
     timestamps = _validation.check_timestamps("interactions", interactions, needed=by == "time")
 
     n_items = np.diff(matrix.indptr)
-    users = np.flatnonzero(n_items >= 2)
     if by == "random":
+        users = np.flatnonzero(n_items >= 2)
         rng = np.random.default_rng(_validation.check_seed("random_state", random_state))
-        held_out = matrix.indptr[users] + rng.integers(n_items[users])
+        in_test = np.zeros(matrix.nnz, dtype=bool)
+        in_test[matrix.indptr[users] + rng.integers(n_items[users])] = True
     else:
-        user_of_entry = np.repeat(np.arange(len(n_items)), n_items)
-        by_time = np.lexsort((timestamps, user_of_entry))  # stable: entries of the same time stay ordered by item
-        held_out = by_time[matrix.indptr[users + 1] - 1]
-    in_test = np.zeros(matrix.nnz, dtype=bool)
-    in_test[held_out] = True
+        in_test = last_of_each_user(timestamps, matrix.indptr, n_items >= 2)
     return parts(in_test, matrix, interactions, timestamps)
 
 

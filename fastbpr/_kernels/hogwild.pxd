@@ -5,7 +5,7 @@ from fastbpr._kernels.batches cimport WINDOW, Batch, Model, Sums, train_batch
 from fastbpr._kernels.negatives cimport Pool, Taken, draw_free
 from fastbpr._kernels.prefetch cimport prefetch, prefetch_row_to_write
 from fastbpr._kernels.random cimport draw_below_large
-from fastbpr._kernels.sources cimport Sources, pool_of
+from fastbpr._kernels.sources cimport Sources, pool_of, take_given
 from fastbpr._kernels.steps cimport Recipe, train_one
 
 cdef enum:
@@ -57,10 +57,7 @@ cdef inline void train_chunk(
             taken.positives = &indices[first]
             taken.n_positives = last - first
             if not sources.is_plain:
-                if sources.given_starts != NULL:
-                    pool.given = sources.given_places + sources.given_starts[users[k]]
-                    pool.n_given = sources.given_starts[users[k] + 1] - sources.given_starts[users[k]]
-                    pool.given_rate = sources.given_rates[users[k]]
+                take_given(&pool, sources, users[k])
                 train_one(model, recipe, &pool, &taken, users[k], batch.positives[k],
                           own_weights[k] if weights != NULL else <float>1, &rng, direction, &sums)
                 continue

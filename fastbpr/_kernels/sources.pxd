@@ -63,6 +63,14 @@ cdef inline Sources sources_of(object negatives) except *:
     return sources
 
 
+cdef inline void take_given(Pool* pool, const Sources* sources, Py_ssize_t user) noexcept nogil:
+    """Hogwild: point the pool at what the user is known not to want."""
+    if sources.given_starts != NULL:
+        pool.given = sources.given_places + sources.given_starts[user]
+        pool.n_given = sources.given_starts[user + 1] - sources.given_starts[user]
+        pool.given_rate = sources.given_rates[user]
+
+
 cdef inline Pool pool_of(const Sources* sources, int64_t first_item, Py_ssize_t n_places,
                          const int32_t* items) noexcept nogil:
     """The part of the sources that belongs to one item block."""

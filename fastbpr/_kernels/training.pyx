@@ -30,7 +30,7 @@ from fastbpr._kernels.prefetch cimport prefetch_row_to_write
 from fastbpr._kernels.random cimport (
     BUCKET_STREAM, CHUNK_STREAM, position_at, scale_bits, stream, word_at,
 )
-from fastbpr._kernels.sources cimport Sources, pool_of, recipe_of, sources_of
+from fastbpr._kernels.sources cimport Sources, pool_of, recipe_of, sources_of, take_given
 from fastbpr._kernels.steps cimport (
     MOST_CANDIDATES, MOST_NEGATIVES, Recipe, apply_losses, score_items, score_of, train_one,
 )
@@ -429,10 +429,7 @@ def make_steps(
         user = interactions[k, 0]
         taken.positives = &indices[indptr[user]]
         taken.n_positives = indptr[user + 1] - indptr[user]
-        if sources.given_starts != NULL:
-            pool.given = sources.given_places + sources.given_starts[user]
-            pool.n_given = sources.given_starts[user + 1] - sources.given_starts[user]
-            pool.given_rate = sources.given_rates[user]
+        take_given(&pool, &sources, user)
         train_one(&model, &recipe, &pool, &taken, user, interactions[k, 1], weights[k], &rng, &direction[0], &sums)
     return sums.loss, sums.n_correct, sums.n_updates
 
