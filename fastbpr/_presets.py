@@ -76,10 +76,14 @@ def candidates_for(settings: Mapping[str, Any], size: Size) -> int:
 
     What users have stands for what they would like, so that is 0.05 / density. More candidates are harder negatives,
     but where the catalogue is dense the hardest are items that the user has just not come across. A positive is given
-    256 draws in all at most: beyond that, time grows and lists hardly gain.
+    4 draws in all at least, which helped the densest catalogues, too, and 256 at most: beyond that, time grows and
+    lists hardly gain.
     """
-    n_negatives = settings["n_negatives"] if settings["loss"] == "softmax" else 4
-    return power_of_two(0.05 / size.density, 1, power_of_two(256 / n_negatives, 1, 64))
+    if settings["loss"] == "softmax":
+        fewest, most = 4 / settings["n_negatives"], 256 / settings["n_negatives"]
+    else:
+        fewest, most = 4, 64
+    return power_of_two(0.05 / size.density, power_of_two(fewest, 1, 4), power_of_two(most, 1, 64))
 
 
 def regularization_for(settings: Mapping[str, Any], size: Size) -> float:

@@ -27,6 +27,11 @@ def test_the_sparser_the_data_the_harder_the_negatives(n_users, n_items, n_inter
     assert decided("best", n_users, n_items, n_interactions)["n_candidates"] == n_candidates
 
 
+def test_even_the_densest_data_have_four_draws_to_a_positive():
+    assert decided("balanced", n_users=100, n_items=50, n_interactions=4000)["n_candidates"] == 4
+    assert decided("best", n_users=100, n_items=50, n_interactions=4000)["n_candidates"] == 1  # of 8 negatives
+
+
 @pytest.mark.parametrize(("n_interactions", "factors"), [(100, 64), (90_000, 64), (200_000, 128), (10_000_000, 256)])
 def test_more_interactions_get_more_factors(n_interactions, factors):
     assert decided("best", 10**5, 10**5, n_interactions)["factors"] == factors
