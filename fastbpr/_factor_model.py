@@ -21,11 +21,13 @@ class FactorModel:
         self,
         factors: tuple[np.ndarray, np.ndarray, np.ndarray] | tuple[None, None, None] = (None, None, None),
         liked: tuple[np.ndarray, np.ndarray] | None = None,
-        history: list | None = None,
-        settings: dict[str, Any] | None = None,
         user_labels: np.ndarray | None = None,
         item_labels: np.ndarray | None = None,
         item_names: np.ndarray | None = None,
+        *,
+        history: list | None = None,
+        settings: dict[str, Any] | None = None,
+        debiasing: tuple | None = None,
     ) -> None:
         """Set every fitted attribute, in one place."""
         for array in factors:
@@ -34,6 +36,7 @@ class FactorModel:
         self.user_factors, self.item_factors, self.item_biases = factors
         self.history = history
         self.settings = settings
+        self.debiasing = debiasing
         self.user_labels = user_labels
         self.item_labels = item_labels
         self.item_names = item_names

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastbpr._context_arrays import NO_CONTEXTS, ContextArrays, none_of
 from fastbpr._kernels import partition, training
 from fastbpr._tables import Tables
 
@@ -46,15 +47,18 @@ class Recipe(NamedTuple):
         return self.optimizer == "adagrad"
 
 
-def none_of(dtype: type) -> np.ndarray:
-    """Return an empty array: what the kernels take for what a recipe has no use for."""
-    return np.empty(0, dtype=dtype)
-
-
 class Negatives:
     """The recipe and the arrays that it needs, made anew for each epoch as far as they depend on it."""
 
-    def __init__(self, recipe: Recipe, counts: np.ndarray, tables: Tables, n_interactions: int) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        counts: np.ndarray,
+        tables: Tables,
+        n_interactions: int,
+        contexts: ContextArrays = NO_CONTEXTS,
+    ) -> None:
+        self.contexts = contexts
         self.loss = LOSSES.index(recipe.loss)
         self.n_negatives = recipe.n_negatives
         self.n_candidates = recipe.n_candidates
@@ -98,6 +102,7 @@ class Negatives:
         num_threads: int,
     ) -> None:
         """Divide what negatives are drawn by among the item blocks."""
+        self.contexts.group(block_of_item, place_of_item, num_threads)
         if self.weights is not None:
             partition.alias_tables(self.weights, block_starts, block_items, self.shares, self.aliases, num_threads)
             if len(self.corrections):  # ln(n P(k)) within the block

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastbpr import _validation
+from fastbpr._debias import debias_of
 from fastbpr._negatives import LOSSES, MAX_CANDIDATES, MAX_NEGATIVES, NEGATIVES, OPTIMIZERS, Recipe
 from fastbpr._presets import AUTO
 from fastbpr._schedules import SCHEDULES
@@ -44,7 +45,7 @@ def check_parameters(model: Any) -> None:
     check.check_choice("learning_rate_decay", model.learning_rate_decay, DECAYS)
     check.check_flag("verify_negative_samples", model.verify_negative_samples)
     check.check_choice("similarity", model.similarity, MAPS)
-    check.check_choice("debias", model.debias, [None])
+    debias_of(model.debias)
 
 
 def is_auto(value: Any) -> bool:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_array
 
+from fastbpr._context_arrays import NO_CONTEXTS, ContextArrays
 from fastbpr._kernels import partition, training
 from fastbpr._negatives import Negatives, Recipe
 from fastbpr._tables import LANES, Tables
@@ -24,7 +25,7 @@ class Positives(NamedTuple):
 
     indptr: np.ndarray  # int64 (n_users + 1,)
     indices: np.ndarray  # int32 (n_interactions,)
-    weights: np.ndarray  # float32 (n_interactions,) or (0,)
+    weights: np.ndarray  # float32 (n_interactions,), with contexts (n_occurrences,), or (0,)
     n_items: int
 
     @classmethod
@@ -93,15 +94,23 @@ class BlockedSchedule:
     """
 
     def __init__(
-        self, positives: Positives, tables: Tables, recipe: Recipe, num_threads: int, given: Given | None = None
+        self,
+        positives: Positives,
+        tables: Tables,
+        recipe: Recipe,
+        num_threads: int,
+        given: Given | None = None,
+        contexts: ContextArrays = NO_CONTEXTS,
     ) -> None:
         self.positives = positives
-        self.negatives = Negatives(recipe, positives.counts(), tables, len(positives.indices))
+        self.contexts = contexts
+        self.negatives = Negatives(recipe, positives.counts(), tables, len(positives.indices), contexts)
         self.work = work_of(recipe, tables.width)
         self.num_threads = num_threads
-        n_blocks = number_of_blocks(positives, tables.items.strides[0])
+        n_blocks = contexts.blocks(number_of_blocks(positives, tables.items.strides[0]))
         if given is not None:
             n_blocks = blocks_for_given(positives, given, recipe.given_share, n_blocks)
+        contexts.divide(n_blocks)
         n_interactions = len(positives.indices)
         self.block_starts = np.arange(n_blocks + 1, dtype=np.int64) * positives.n_items // n_blocks
         self.user_starts = balanced_ranges(positives.indptr, n_blocks)
@@ -113,9 +122,12 @@ class BlockedSchedule:
         self.cursors = np.empty((n_blocks, n_blocks + LANES), dtype=np.int64)  # threads must not share a line
         self.bucket_users = np.empty(n_interactions, dtype=np.int32)
         self.bucket_places = np.empty(n_interactions, dtype=np.int32)
-        self.bucket_weights = np.empty(len(positives.weights), dtype=np.float32)
+        self.bucket_weights = np.empty(n_interactions if len(positives.weights) else 0, dtype=np.float32)
+        self.bucket_contexts = np.empty(n_interactions if contexts.exist else 0, dtype=np.int32)
         largest_block = int(np.diff(self.block_starts).max())
-        self.directions = np.empty((min(num_threads, n_blocks), tables.width + LANES), dtype=np.float32)
+        self.rows = np.empty((min(num_threads, n_blocks), 2 * tables.width + LANES), dtype=np.float32)
+        n_waiting = len(contexts.tetrad_rates)
+        self.waiting = np.empty((len(self.rows), n_waiting + LANES if n_waiting else 0), dtype=np.int64)
         self.stamps = np.empty((min(num_threads, n_blocks), largest_block + LANES), dtype=np.uint32)
         self.progress = np.empty((n_blocks, 8), dtype=np.int64)
         self.losses = np.zeros((n_blocks, n_blocks))
@@ -132,7 +144,10 @@ class BlockedSchedule:
     def run_epoch(self, tables: Tables, step: Step, key: int) -> Iterator[EpochSums]:
         """Train one epoch; yield after each slice what the epoch did so far."""
         partition.partition_items(key, self.block_starts, self.block_of_item, self.place_of_item, self.block_items)
-        self.bucket(key, self.positives, self.bucket_starts, self.bucket_users, self.bucket_places, self.bucket_weights)
+        self.bucket(
+            key, self.positives, self.bucket_starts, self.bucket_users, self.bucket_places, self.bucket_weights,
+            self.contexts, self.bucket_contexts,
+        )  # fmt: skip
         negatives = self.negatives
         if self.given is not None:
             self.bucket(key, self.given, self.given_starts, negatives.given_users, negatives.given_places, NO_WEIGHTS)
@@ -145,8 +160,8 @@ class BlockedSchedule:
         for first, last in slices(len(self.user_starts) - 1, len(self.bucket_users) * self.work):
             training.train_stages(
                 tables, negatives, step, key, first, last,
-                self.bucket_starts, self.bucket_users, self.bucket_places, self.bucket_weights,
-                self.block_starts, self.block_items, self.stamps, self.directions, self.progress,
+                self.bucket_starts, self.bucket_users, self.bucket_places, self.bucket_weights, self.bucket_contexts,
+                self.block_starts, self.block_items, self.stamps, self.rows, self.waiting, self.progress,
                 self.losses, self.n_correct, self.n_updates,
             )  # fmt: skip
             yield EpochSums(float(self.losses.sum()), int(self.n_correct.sum()), int(self.n_updates.sum()))
@@ -159,12 +174,15 @@ class BlockedSchedule:
         users: np.ndarray,
         places: np.ndarray,
         weights: np.ndarray,
+        contexts: ContextArrays = NO_CONTEXTS,
+        bucket_contexts: np.ndarray = NO_CONTEXTS.occurrence_contexts,
     ) -> None:
         """Sort a CSR matrix's entries into buckets; the order of users is the same for all with one key."""
         partition.bucket_interactions(
             key, entries.indptr, entries.indices, entries.weights, self.user_starts,
             self.block_of_item, self.place_of_item, self.user_order, starts, self.cursors, self.progress,
-            users, places, weights, self.num_threads,
+            users, places, weights, contexts.occurrence_starts, contexts.occurrence_contexts, bucket_contexts,
+            self.num_threads,
         )  # fmt: skip
 
 
@@ -172,10 +190,18 @@ class HogwildSchedule:
     """Random interactions, lock-free: the classic. Reproducible on one thread only."""
 
     def __init__(
-        self, positives: Positives, tables: Tables, recipe: Recipe, num_threads: int, given: Given | None = None
+        self,
+        positives: Positives,
+        tables: Tables,
+        recipe: Recipe,
+        num_threads: int,
+        given: Given | None = None,
+        contexts: ContextArrays = NO_CONTEXTS,
     ) -> None:
         self.positives = positives
-        self.negatives = Negatives(recipe, positives.counts(), tables, len(positives.indices))
+        self.contexts = contexts
+        contexts.divide(1)
+        self.negatives = Negatives(recipe, positives.counts(), tables, len(positives.indices), contexts)
         self.work = work_of(recipe, tables.width)
         if given is not None:
             self.negatives.take_given(given.indptr, given.rates(recipe.given_share, 1), len(given.indices))
@@ -184,7 +210,7 @@ class HogwildSchedule:
         # To the sources of negatives all items are one block, each at the place of its number.
         self.all_items = np.arange(positives.n_items, dtype=np.int32)
         self.one_block = np.array([0, positives.n_items], dtype=np.int64)
-        self.directions = np.empty((num_threads, tables.width + LANES), dtype=np.float32)
+        self.room = np.empty((num_threads, 2 * tables.width + LANES), dtype=np.float32)
         n_chunks = training.n_chunks_of(len(positives.indices))
         users = np.arange(positives.n_users, dtype=np.int32)
         self.rows = np.repeat(users, np.diff(positives.indptr))
@@ -204,7 +230,8 @@ class HogwildSchedule:
             training.train_chunks(
                 tables, self.negatives, step, key, first, last,
                 self.positives.indptr, self.positives.indices, self.rows, self.positives.weights,
-                self.losses, self.n_correct, self.n_updates, self.directions,
+                self.contexts.occurrence_starts, self.contexts.occurrence_contexts,
+                self.losses, self.n_correct, self.n_updates, self.room,
             )  # fmt: skip
             yield EpochSums(float(self.losses.sum()), int(self.n_correct.sum()), int(self.n_updates.sum()))
 

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from fastbpr import _fold_in, _parameters, _presets, _storage, _tables, _validation
+from fastbpr._context_arrays import Debiasing, debiased
+from fastbpr._debias import Debias, debias_of, described
 from fastbpr._early_stopping import Validation, ValidationRules
 from fastbpr._factor_model import FactorModel
 from fastbpr._schedules import SCHEDULES, Given, Positives
@@ -116,8 +118,11 @@ class BPR(FactorModel):
         leaves out what all items have in common. ``user-space``: of P q_i and P q_j, the two items' scores (without
         bias) for all users, q_i' P'P q_j / sqrt(q_i' P'P q_i * q_j' P'P q_j), which stays the same when factors are
         rescaled or mixed in a way that leaves scores as they are.
-    debias : None, default None
-        Reserved for the mitigation of co-exposure bias.
+    debias : None, {"context", "context-strong"} or fastbpr.exposure.Debias, default None
+        What training does against co-exposure bias: items that look alike only because they shared a page. Needs
+        `Interactions` with contexts. ``"context"`` and ``"context-strong"`` are sets of methods chosen by measurement,
+        `fastbpr.exposure.DEBIAS_PRESETS`; the strong one also lets a user's choices in one context count as one. A
+        mapping of `Debias`'s parameters is taken, too.
 
     Attributes
     ----------
@@ -185,7 +190,7 @@ class BPR(FactorModel):
         learning_rate_decay: str = "linear",
         verify_negative_samples: bool = True,
         similarity: str = "cosine",
-        debias: None = None,
+        debias: Debias | Mapping[str, Any] | str | None = None,
     ) -> None:
         self.factors = factors
         self.learning_rate = learning_rate
@@ -353,7 +358,7 @@ class BPR(FactorModel):
         _validation.check_callable("callback", callback)
         rules = ValidationRules.checked(patience, metric, validate_every, validation_users, validation is not None)
         matrix, values = _validation.check_training_data(user_items, weights)
-        positives = Positives.of(matrix, values)
+        positives, contexts = debiased(user_items, Positives.of(matrix, values), matrix, debias_of(self.debias))
         given = None
         if negatives is not None:
             unwanted = _validation.check_given_negatives("negatives", negatives, user_items, matrix)
@@ -373,12 +378,14 @@ class BPR(FactorModel):
         start[0][~observed] = 0  # users that have nothing to learn from stay there
         biases = np.zeros(positives.n_items, dtype=np.float32) if self.item_bias else None
         tables = _tables.pack(*start, biases, adagrad=recipe.adagrad)
-        schedule = SCHEDULES[self.schedule](positives, tables, recipe, num_threads, given)
+        schedule = SCHEDULES[self.schedule](positives, tables, recipe, num_threads, given, contexts)
         training = Training(_parameters.plan_of(settings), schedule, tables, held_out)
         labels = [getattr(user_items, name, None) for name in ("user_labels", "item_labels", "item_names")]
-        history: list[Epoch] = []
+        fitted = {"history": [], "settings": vars(settings), "debiasing": contexts.report()}
+        fitted["settings"]["debias"] = described(debias_of(self.debias))
+        history: list[Epoch] = fitted["history"]
         before = dict(self.__dict__)
-        self._set_fitted(tables.views(), positives.liked(), history, vars(settings), *labels)
+        self._set_fitted(tables.views(), positives.liked(), *labels, **fitted)
         try:
             try:
                 for epoch, sums in training.epochs(seed, show_progress):
@@ -389,9 +396,7 @@ class BPR(FactorModel):
                         break
             finally:  # also after Ctrl-C, or an error in the callback: what was learned stays
                 training.check_bounded(n_epochs=len(history))
-                self._set_fitted(
-                    training.result().unpack(), positives.liked(copy=True), history, vars(settings), *labels
-                )
+                self._set_fitted(training.result().unpack(), positives.liked(copy=True), *labels, **fitted)
         except TrainingError:
             self.__dict__ = before
             raise
@@ -459,9 +464,8 @@ class BPR(FactorModel):
         users = _fold_in.fold_in_users(items, biases, *liked, strength)
         folded = copy.copy(self)
         labels = getattr(user_items, "user_labels", None), self.item_labels, self.item_names
-        folded._set_fitted(
-            (users, items.view(), biases.view()), liked, list(self.history), dict(self.settings), *labels
-        )
+        fitted = {"history": list(self.history), "settings": dict(self.settings), "debiasing": self.debiasing}
+        folded._set_fitted((users, items.view(), biases.view()), liked, *labels, **fitted)
         return folded
 
     # ---- files ------------------------------------------------------------------------------------------------------
@@ -491,9 +495,10 @@ class BPR(FactorModel):
         _parameters.check_parameters(self)
         users, items, biases = _validation.check_tables(self)
         header = {
-            "parameters": {name: _storage.jsonable(getattr(self, name)) for name in PARAMETERS},
+            "parameters": {name: _storage.jsonable(described(getattr(self, name))) for name in PARAMETERS},
             "settings": {name: _storage.jsonable(value) for name, value in self.settings.items()},
             "history": [list(epoch) for epoch in self.history],
+            "debiasing": None if self.debiasing is None else list(self.debiasing),
         }
         arrays = {name: getattr(self, name) for name in FITTED_ARRAYS if getattr(self, name) is not None}
         arrays |= {"user_factors": users, "item_factors": items, "item_biases": biases}
@@ -528,9 +533,11 @@ class BPR(FactorModel):
             history = [Epoch(*epoch) for epoch in header["history"]]
             settings = vars(model) | header.get("settings", {})  # older files have none: nothing was left to the data
             settings = {name: settings[name] for name in PARAMETERS}
+            debiasing = header.get("debiasing")
+            fitted = {"history": history, "settings": settings, "debiasing": debiasing and Debiasing(*debiasing)}
         factors = tuple(arrays[name] for name in ("user_factors", "item_factors", "item_biases"))
         labels = [arrays.get(name) for name in ("user_labels", "item_labels", "item_names")]
-        model._set_fitted(factors, (arrays["liked_indptr"], arrays["liked_indices"]), history, settings, *labels)
+        model._set_fitted(factors, (arrays["liked_indptr"], arrays["liked_indices"]), *labels, **fitted)
         return model
 
     def __repr__(self) -> str:

@@ -31,6 +31,7 @@ cdef struct Batch:
     int32_t[WINDOW] positives
     int32_t[WINDOW] negatives
     const float* weights      # of the entries; NULL stands for 1
+    const float* offsets      # of the entries' margins; NULL stands for 0
     Py_ssize_t size           # number of triplets
     int16_t[WINDOW] order     # their entries, in the order of the updates
     float[WINDOW] margins     # in this order
@@ -106,6 +107,8 @@ cdef inline void apply_batch(const Model* model, Py_ssize_t width, Batch* batch)
             batch.margins[t] = preference(p, q_i, q_j, width)
             if own.item_bias:
                 batch.margins[t] += q_i[width] - q_j[width]
+            if batch.offsets != NULL:
+                batch.margins[t] += batch.offsets[k]
         for t in range(GROUP):
             rates[t] = own.step.learning_rate * pull_of(batch.margins[first + t])
         for t in range(first, last):

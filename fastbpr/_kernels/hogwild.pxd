@@ -2,20 +2,42 @@
 from libc.stdint cimport int16_t, int32_t, int64_t, uint64_t
 
 from fastbpr._kernels.batches cimport WINDOW, Batch, Model, Sums, train_batch
+from fastbpr._kernels.contexts cimport Contexts, compete, enter_context, offset_of
 from fastbpr._kernels.negatives cimport Pool, Taken, draw_free
 from fastbpr._kernels.prefetch cimport prefetch, prefetch_row_to_write
-from fastbpr._kernels.random cimport draw_below_large
+from fastbpr._kernels.random cimport draw_below_large, draw_occurrence, draw_word, share_of
 from fastbpr._kernels.sources cimport Sources, pool_of, take_given
 from fastbpr._kernels.steps cimport Recipe, train_one
+from fastbpr._kernels.tetrads cimport Tetrads, try_tetrad
 
 cdef enum:
     CHUNK = 4096  # triplets per stream
 
 
+cdef struct Occurrences:
+    # In which contexts interactions occurred; `starts` is NULL where that is not known.
+    const int64_t* starts          # (n_interactions + 1,)
+    const int32_t* row_contexts    # (n_occurrences,)
+    Contexts contexts
+    Tetrads tetrads
+
+
+cdef inline bint pair_up(const Model* model, const Recipe* recipe, const Tetrads* tetrads, int32_t context,
+                         int32_t user, int32_t item, uint64_t* rng, float* room, Sums* sums) noexcept nogil:
+    """Make a tetrad, at the context's rate, with something that happened there; return whether there was a step."""
+    cdef int64_t partner
+    if context < 0 or tetrads.rates == NULL or share_of(draw_word(rng)) >= tetrads.rates[context]:
+        return False
+    partner = draw_occurrence(tetrads.row_starts + context, rng)
+    return try_tetrad(model, recipe, tetrads, user, item, tetrads.row_users[partner], tetrads.row_items[partner],
+                      room, sums)
+
+
 cdef inline void train_chunk(
-    const Model* model, const Recipe* recipe, const Sources* sources, Py_ssize_t chunk, uint64_t rng,
+    const Model* model, const Recipe* recipe, const Sources* sources, const Occurrences* occurrences,
+    Py_ssize_t chunk, uint64_t rng,
     const int64_t[::1] indptr, const int32_t[::1] indices, const int32_t[::1] rows, const float* weights,
-    float* direction, double[::1] losses, int64_t[::1] n_correct, int64_t[::1] n_updates,
+    float* room, double[::1] losses, int64_t[::1] n_correct, int64_t[::1] n_updates,
 ) noexcept nogil:
     """One chunk: interactions drawn with replacement, in batches.
 
@@ -32,8 +54,13 @@ cdef inline void train_chunk(
         Pool pool = pool_of(sources, 0, model.n_items, NULL)
         Taken taken = Taken(NULL, 0, NULL, 0)
         int64_t first, last
+        int64_t[WINDOW] rows_of_log
+        float[WINDOW] offsets
+        int32_t context, place
+        bint has_contexts = occurrences.starts != NULL
     batch.users = users
-    batch.weights = own_weights if weights != NULL else NULL
+    batch.weights = own_weights if weights != NULL or has_contexts else NULL
+    batch.offsets = offsets if has_contexts and occurrences.contexts.visible_starts != NULL else NULL
     while remaining > 0:
         n = min(remaining, <int64_t>WINDOW)
         batch.size = 0
@@ -44,8 +71,8 @@ cdef inline void train_chunk(
         for k in range(n):
             users[k] = rows[entries[k]]
             batch.positives[k] = indices[entries[k]]
-            if weights != NULL:
-                own_weights[k] = weights[entries[k]]
+            rows_of_log[k] = draw_occurrence(occurrences.starts + entries[k], &rng) if has_contexts else entries[k]
+            own_weights[k] = weights[rows_of_log[k]] if weights != NULL else <float>1
             prefetch(&indptr[users[k]])
             prefetch_row_to_write(model.users + users[k] * model.user_stride, model.width)
             prefetch_row_to_write(model.items + batch.positives[k] * model.item_stride, model.item_stride)
@@ -56,12 +83,25 @@ cdef inline void train_chunk(
             last = indptr[users[k] + 1] if sources.verify else entries[k] + 1
             taken.positives = &indices[first]
             taken.n_positives = last - first
+            context = -1
+            if has_contexts:
+                context = occurrences.row_contexts[rows_of_log[k]]
+                if pair_up(model, recipe, &occurrences.tetrads, context, users[k], batch.positives[k], &rng, room,
+                           &sums):
+                    continue
             if not sources.is_plain:
                 take_given(&pool, sources, users[k])
-                train_one(model, recipe, &pool, &taken, users[k], batch.positives[k],
-                          own_weights[k] if weights != NULL else <float>1, &rng, direction, &sums)
+                if has_contexts:
+                    enter_context(&pool, &occurrences.contexts, context, 0)
+                train_one(model, recipe, &pool, &taken, users[k], batch.positives[k], own_weights[k], &rng, room,
+                          &sums)
                 continue
-            batch.negatives[k] = draw_free(model.n_items, &taken, &rng)
+            place = -1
+            if has_contexts:
+                place = compete(&pool, &occurrences.contexts, context, 0, &taken, &rng, &own_weights[k])
+            batch.negatives[k] = place if place >= 0 else draw_free(model.n_items, &taken, &rng)
+            if batch.offsets != NULL:
+                offsets[k] = offset_of(&pool, batch.positives[k]) - offset_of(&pool, batch.negatives[k])
             if batch.negatives[k] >= 0:
                 prefetch_row_to_write(model.items + batch.negatives[k] * model.item_stride, model.item_stride)
                 batch.order[batch.size] = <int16_t>k

@@ -34,6 +34,14 @@ cdef struct Pool:
     const int32_t* given      # (n_given,)  places that the user at hand is known not to want
     Py_ssize_t n_given
     float given_rate          # how often one of these is the negative
+    const int32_t* in_context  # (n_in_context,)  places of the items that the context at hand shows
+    Py_ssize_t n_in_context
+    float context_rate        # how often a step has its negatives among them
+    float context_weight      # of a step that has not
+    const int32_t* offset_items  # (n_offsets,)  ascending: items with an offset in this context; NULL without offsets
+    const float* offsets      # (n_offsets,)
+    Py_ssize_t n_offsets
+    float other_offset        # of every other item
 
 
 cdef inline bint is_taken(const Taken* taken, int32_t place) noexcept nogil:

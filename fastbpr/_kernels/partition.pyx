@@ -13,7 +13,9 @@ from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
 
 import numpy as np
 
-from fastbpr._kernels.random cimport SHUFFLE_STREAM, USER_STREAM, draw_below, stream
+from fastbpr._kernels.random cimport (
+    CONTEXT_STREAM, SHUFFLE_STREAM, USER_STREAM, draw_below, draw_occurrence, stream,
+)
 from fastbpr._kernels.tasks cimport claim, set_counter, wait_for
 
 
@@ -29,6 +31,9 @@ cdef struct Work:
     int32_t* users
     int32_t* places
     float* bucket_weights
+    const int64_t* occurrence_starts    # or NULL, as the next two
+    const int32_t* occurrence_contexts
+    int32_t* contexts
     Py_ssize_t n_blocks
 
 
@@ -70,7 +75,7 @@ def bucket_interactions(
     uint64_t key,                        # in   the epoch's key
     const int64_t[::1] indptr,           # in   (n_users + 1,)
     const int32_t[::1] indices,          # in   (n_interactions,)  items of each user, ascending
-    const float[::1] weights,            # in   (n_interactions,), or empty
+    const float[::1] weights,            # in   (n_interactions,) or (n_occurrences,), or empty
     const int64_t[::1] user_starts,      # in   (n_blocks + 1,)  the user blocks' ranges of rows
     const uint16_t[::1] block_of_item,   # in   (n_items,)
     const int32_t[::1] place_of_item,    # in   (n_items,)
@@ -80,10 +85,16 @@ def bucket_interactions(
     int64_t[:, ::1] progress,            # scratch (n_blocks, one cache line)
     int32_t[::1] bucket_users,           # out  (n_interactions,)
     int32_t[::1] bucket_places,          # out  (n_interactions,)
-    float[::1] bucket_weights,           # out  as weights
+    float[::1] bucket_weights,           # out  (n_interactions,), or empty
+    const int64_t[::1] occurrence_starts,    # in   (n_interactions + 1,), or empty
+    const int32_t[::1] occurrence_contexts,  # in   (n_occurrences,)  contexts of each interaction, at least one, -1 = none
+    int32_t[::1] bucket_contexts,        # out  (n_interactions,), or empty
     int num_threads,
 ):
     """Sort the interactions into buckets.
+
+    Where an interaction occurred in several contexts, one of them is drawn for this epoch; weights are then those of
+    the occurrences.
 
     The caller guarantees at least one interaction, one canonical CSR matrix, labels of blocks below n_blocks and
     ranges that cover all users.
@@ -100,6 +111,9 @@ def bucket_interactions(
     work.users = &bucket_users[0]
     work.places = &bucket_places[0]
     work.bucket_weights = &bucket_weights[0] if weights.shape[0] else NULL
+    work.occurrence_starts = &occurrence_starts[0] if occurrence_starts.shape[0] else NULL
+    work.occurrence_contexts = &occurrence_contexts[0] if occurrence_starts.shape[0] else NULL
+    work.contexts = &bucket_contexts[0] if occurrence_starts.shape[0] else NULL
     work.n_blocks = user_starts.shape[0] - 1
     progress[:] = 0
     with nogil, parallel(num_threads=num_threads):
@@ -117,7 +131,7 @@ cdef void bucket_share(const Work* work, uint64_t key, int thread, int num_threa
         if claim(&progress[block, 0], 0):
             shuffle_users(key, block, work.user_starts[block], work.user_starts[block + 1], work.user_order)
             bucket_user_block(work, work.user_starts[block], work.user_starts[block + 1], &bucket_starts[block, 0],
-                              &cursors[block, 0])
+                              &cursors[block, 0], stream(key, CONTEXT_STREAM, block))
             set_counter(&progress[block, 1], 1)
     for block in range(work.n_blocks):
         wait_for(&progress[block, 1], 1)
@@ -135,14 +149,14 @@ cdef void shuffle_users(uint64_t key, Py_ssize_t block, Py_ssize_t first, Py_ssi
 
 
 cdef void bucket_user_block(const Work* work, Py_ssize_t first_user, Py_ssize_t last_user, int64_t* starts,
-                            int64_t* cursors) noexcept nogil:
+                            int64_t* cursors, uint64_t rng) noexcept nogil:
     """Counting sort of one user block's interactions by item block, keeping the order of users.
 
     `starts` has the offsets of the user block's buckets, `cursors` where the next interaction of each goes.
     """
     cdef:
         Py_ssize_t place, block
-        int64_t entry, target
+        int64_t entry, target, occurrence
         int32_t user, item
     for block in range(work.n_blocks):
         cursors[block] = 0
@@ -161,8 +175,51 @@ cdef void bucket_user_block(const Work* work, Py_ssize_t first_user, Py_ssize_t 
             cursors[block] = target + 1
             work.users[target] = user
             work.places[target] = work.place_of_item[item]
+            occurrence = entry
+            if work.occurrence_starts != NULL:
+                occurrence = draw_occurrence(work.occurrence_starts + entry, &rng)
+                work.contexts[target] = work.occurrence_contexts[occurrence]
             if work.weights != NULL:
-                work.bucket_weights[target] = work.weights[entry]
+                work.bucket_weights[target] = work.weights[occurrence]
+
+
+def group_contexts(
+    const int64_t[::1] visible_starts,   # in   (n_contexts + 1,)
+    const int32_t[::1] visible_items,    # in   (n_visible,)  what each context shows
+    const uint16_t[::1] block_of_item,   # in   (n_items,)
+    const int32_t[::1] place_of_item,    # in   (n_items,)
+    Py_ssize_t n_blocks,
+    int64_t[::1] group_starts,           # out  (n_contexts * n_blocks + 1,)
+    int32_t[::1] group_places,           # out  (n_visible,)
+    int num_threads,
+):
+    """Sort what every context shows by item block, as places."""
+    cdef Py_ssize_t context
+    group_starts[0] = 0
+    with nogil:
+        for context in prange(visible_starts.shape[0] - 1, num_threads=num_threads, schedule="static"):
+            group_context(&visible_items[0], visible_starts[context], visible_starts[context + 1], &block_of_item[0],
+                          &place_of_item[0], n_blocks, &group_starts[0] + context * n_blocks + 1, &group_places[0])
+
+
+cdef void group_context(const int32_t* items, int64_t first, int64_t last, const uint16_t* block_of_item,
+                        const int32_t* place_of_item, Py_ssize_t n_blocks, int64_t* ends, int32_t* places) noexcept nogil:
+    """Counting sort of one context; `ends` are those of its groups, which begin where the one before ends."""
+    cdef Py_ssize_t block
+    cdef int64_t entry
+    for block in range(n_blocks):
+        ends[block] = 0
+    for entry in range(first, last):
+        ends[block_of_item[items[entry]]] += 1
+    for block in range(n_blocks):
+        ends[block] += ends[block - 1] if block else first
+    for entry in range(last - 1, first - 1, -1):  # ends become beginnings ...
+        block = block_of_item[items[entry]]
+        ends[block] -= 1
+        places[ends[block]] = place_of_item[items[entry]]
+    for block in range(n_blocks - 1):             # ... and these the ends of the groups before them
+        ends[block] = ends[block + 1]
+    ends[n_blocks - 1] = last
 
 
 def alias_tables(

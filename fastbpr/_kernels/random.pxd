@@ -6,13 +6,14 @@ does it, so results do not depend on the number of threads.
 
 Compatibility guarantee: none across versions; within a version, the same on every platform.
 """
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 cdef enum:
     SHUFFLE_STREAM = 1
     BUCKET_STREAM = 2
     USER_STREAM = 3
     CHUNK_STREAM = 4
+    CONTEXT_STREAM = 5
 
 
 cdef inline uint64_t mix(uint64_t word) noexcept nogil:
@@ -68,3 +69,10 @@ cdef inline uint64_t draw_below_large(uint64_t* state, uint64_t bound) noexcept 
 cdef inline float share_of(uint64_t word) noexcept nogil:
     """A word as a uniform number of [0, 1), a multiple of 2**-24."""
     return <float>(word >> 40) * <float>5.9604644775390625e-8
+
+
+cdef inline int64_t draw_occurrence(const int64_t* starts, uint64_t* state) noexcept nogil:
+    """One of starts[0] .. starts[1] - 1; takes a random number only where there is a choice."""
+    if starts[1] - starts[0] == 1:
+        return starts[0]
+    return starts[0] + draw_below(state, <uint32_t>(starts[1] - starts[0]))

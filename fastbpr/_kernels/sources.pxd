@@ -86,4 +86,12 @@ cdef inline Pool pool_of(const Sources* sources, int64_t first_item, Py_ssize_t 
     pool.given = NULL
     pool.n_given = 0
     pool.given_rate = 0
+    pool.in_context = NULL
+    pool.n_in_context = 0
+    pool.context_rate = 0
+    pool.context_weight = 1
+    pool.offset_items = NULL
+    pool.offsets = NULL
+    pool.n_offsets = 0
+    pool.other_offset = 0
     return pool

@@ -15,6 +15,7 @@ from libc.math cimport sqrtf
 from libc.stdint cimport int32_t, uint32_t, uint64_t
 
 from fastbpr._kernels.batches cimport Model, Sums
+from fastbpr._kernels.contexts cimport draw_in_context, is_in_context, offset_of
 from fastbpr._kernels.losses cimport SOFTMAX_LOSS, WARP_LOSS, bpr_pulls, softmax_pulls, warp_pull
 from fastbpr._kernels.negatives cimport Pool, Taken, draw_negative, draw_uniform, highest_attention
 from fastbpr._kernels.pointwise cimport LANES, Row, dot, sum_lanes
@@ -91,10 +92,17 @@ cdef inline int32_t a_given_item(const Pool* pool, uint64_t* rng) noexcept nogil
 
 
 cdef inline bint draw_items(const Pool* pool, const Taken* taken, const float* user, float highest, Py_ssize_t n,
-                            uint64_t* rng, int32_t* items) noexcept nogil:
-    """n items by the pool's distribution; False if no place is free."""
+                            bint in_context, uint64_t* rng, int32_t* items) noexcept nogil:
+    """n items by the pool's distribution, or of the context at hand; False if no place is free."""
     cdef Py_ssize_t k
     cdef int32_t place
+    if in_context:
+        for k in range(n):
+            place = draw_in_context(pool, taken, rng)
+            if place < 0:
+                return False
+            items[k] = item_at(pool, place)
+        return True
     if pool.shares == NULL and pool.orders == NULL:
         return draw_uniform(pool, taken, n, rng, items)
     for k in range(n):
@@ -106,30 +114,30 @@ cdef inline bint draw_items(const Pool* pool, const Taken* taken, const float* u
 
 
 cdef inline bint draw_scored(const Model* model, const Recipe* recipe, const Pool* pool, const Taken* taken,
-                             const float* user, float highest, Py_ssize_t n, uint64_t* rng, int32_t* items,
-                             float* scores) noexcept nogil:
+                             const float* user, float highest, Py_ssize_t n, bint in_context, uint64_t* rng,
+                             int32_t* items, float* scores) noexcept nogil:
     """n negatives and their scores: each one that was given for the user, or the best of some draws.
 
-    False if no place is free.
+    All are of the context at hand, if they are to be. False if no place is free.
     """
     cdef:
         int32_t[MOST_CANDIDATES] candidates
         float[MOST_CANDIDATES] candidate_scores
         Py_ssize_t k, m, best
     if recipe.n_candidates == 1:
-        if not draw_items(pool, taken, user, highest, n, rng, items):
+        if not draw_items(pool, taken, user, highest, n, in_context, rng, items):
             return False
-        for k in range(n if pool.n_given else 0):
+        for k in range(n if pool.n_given and not in_context else 0):
             if share_of(draw_word(rng)) < pool.given_rate:
                 items[k] = a_given_item(pool, rng)
         score_items(model, user, items, n, scores)
         return True
     for k in range(n):
-        if pool.n_given and share_of(draw_word(rng)) < pool.given_rate:
+        if pool.n_given and not in_context and share_of(draw_word(rng)) < pool.given_rate:
             items[k] = a_given_item(pool, rng)
             scores[k] = score_of(model, user, items[k])
             continue
-        if not draw_items(pool, taken, user, highest, recipe.n_candidates, rng, candidates):
+        if not draw_items(pool, taken, user, highest, recipe.n_candidates, in_context, rng, candidates):
             return False
         score_items(model, user, candidates, recipe.n_candidates, candidate_scores)
         best = 0
@@ -243,8 +251,8 @@ cdef inline void apply_step(const Model* model, const Recipe* recipe, float* use
 
 
 cdef inline float find_violator(const Model* model, const Recipe* recipe, const Pool* pool, const Taken* taken,
-                                const float* user, float highest, float positive_score, uint64_t* rng,
-                                int32_t* negative, float* pull, bint* is_correct) noexcept nogil:
+                                const float* user, float highest, float positive_score, bint in_context,
+                                uint64_t* rng, int32_t* negative, float* pull, bint* is_correct) noexcept nogil:
     """WARP: draw until a negative's score is above the positive's less 1, at most n_negatives times.
 
     Return the loss, pull * (1 - margin), which is 0 where none was found (then negative is -1), or -1 if no place is
@@ -254,27 +262,28 @@ cdef inline float find_violator(const Model* model, const Recipe* recipe, const 
     cdef float score
     negative[0] = -1
     for k in range(recipe.n_negatives):
-        if not draw_scored(model, recipe, pool, taken, user, highest, 1, rng, negative, &score):
+        if not draw_scored(model, recipe, pool, taken, user, highest, 1, in_context, rng, negative, &score):
             return -1
+        score += offset_of(pool, negative[0])
         if k == 0:
             is_correct[0] = positive_score > score
         if score > positive_score - 1:
-            pull[0] = warp_pull(model.n_items, k + 1)
+            pull[0] = warp_pull(pool.n_in_context if in_context else model.n_items, k + 1)
             return pull[0] * (<float>1 - positive_score + score)
     negative[0] = -1
     return 0
 
 
 cdef inline void apply_losses(const Model* model, const Recipe* recipe, float* row, int32_t positive,
-                              float positive_score, const int32_t* negatives, float* scores, float weight,
-                              float* direction, Sums* sums) noexcept nogil:
+                              float positive_score, const int32_t* negatives, float* scores, bint in_context,
+                              float weight, float* direction, Sums* sums) noexcept nogil:
     """BPR and softmax: weigh the negatives, which have these scores, and move the rows."""
     cdef float[MOST_NEGATIVES] pulls
     cdef Py_ssize_t k, n = recipe.n_negatives
     sums.n_correct += positive_score > scores[0]
     sums.n_updates += 1
     if recipe.loss == SOFTMAX_LOSS:
-        if recipe.corrections != NULL:
+        if recipe.corrections != NULL and not in_context:  # there, negatives are uniform
             for k in range(n):
                 scores[k] -= recipe.corrections[negatives[k]]
         sums.loss += softmax_pulls(positive_score, scores, n, pulls)
@@ -288,27 +297,43 @@ cdef inline void apply_losses(const Model* model, const Recipe* recipe, float* r
 cdef inline void train_one(const Model* model, const Recipe* recipe, const Pool* pool, const Taken* taken,
                            Py_ssize_t user, int32_t positive, float weight, uint64_t* rng, float* direction,
                            Sums* sums) noexcept nogil:
-    """Make one step for a positive; none, if the user has no negative."""
+    """Make one step for a positive, with negatives of its context or with others; none, if there is no negative."""
+    cdef float* row = model.users + user * model.user_stride
+    cdef float positive_score = score_of(model, row, positive) + offset_of(pool, positive)
+    cdef float highest = highest_attention(pool, row) if pool.orders != NULL else <float>0
+    if is_in_context(pool, rng) and make_step(model, recipe, pool, taken, row, highest, positive, positive_score,
+                                              True, weight, rng, direction, sums):
+        return
+    make_step(model, recipe, pool, taken, row, highest, positive, positive_score, False,
+              weight * pool.context_weight, rng, direction, sums)
+
+
+cdef inline bint make_step(const Model* model, const Recipe* recipe, const Pool* pool, const Taken* taken, float* row,
+                           float highest, int32_t positive, float positive_score, bint in_context, float weight,
+                           uint64_t* rng, float* direction, Sums* sums) noexcept nogil:
+    """Make one step for a positive that has this score; return False if there is no negative."""
     cdef:
         int32_t[MOST_NEGATIVES] negatives
         float[MOST_NEGATIVES] scores
-        float* row = model.users + user * model.user_stride
-        float positive_score = score_of(model, row, positive)
-        float highest = highest_attention(pool, row) if pool.orders != NULL else <float>0
         float loss, pull = 0
         bint is_correct = False
+        Py_ssize_t k
     if recipe.loss == WARP_LOSS:
-        loss = find_violator(model, recipe, pool, taken, row, highest, positive_score, rng, negatives, &pull,
-                             &is_correct)
+        loss = find_violator(model, recipe, pool, taken, row, highest, positive_score, in_context, rng, negatives,
+                             &pull, &is_correct)
         if loss < 0:
-            return
+            return False
         sums.loss += loss
         sums.n_correct += is_correct
         sums.n_updates += 1
         if negatives[0] >= 0:
             pull *= weight
             apply_step(model, recipe, row, positive, negatives, &pull, 1, direction)
-        return
-    if not draw_scored(model, recipe, pool, taken, row, highest, recipe.n_negatives, rng, negatives, scores):
-        return
-    apply_losses(model, recipe, row, positive, positive_score, negatives, scores, weight, direction, sums)
+        return True
+    if not draw_scored(model, recipe, pool, taken, row, highest, recipe.n_negatives, in_context, rng, negatives,
+                       scores):
+        return False
+    for k in range(recipe.n_negatives if pool.offset_items != NULL else 0):
+        scores[k] += offset_of(pool, negatives[k])
+    apply_losses(model, recipe, row, positive, positive_score, negatives, scores, in_context, weight, direction, sums)
+    return True

@@ -24,164 +24,27 @@ from libc.string cimport memset
 import numpy as np
 
 from fastbpr._kernels.batches cimport GROUP, WINDOW, Batch, Model, Sums, model_of, train_batch
-from fastbpr._kernels.hogwild cimport CHUNK, train_chunk
-from fastbpr._kernels.negatives cimport Pool, Taken, draw_free, draw_negative, highest_attention
-from fastbpr._kernels.prefetch cimport prefetch_row_to_write
-from fastbpr._kernels.random cimport (
-    BUCKET_STREAM, CHUNK_STREAM, position_at, scale_bits, stream, word_at,
-)
+from fastbpr._kernels.buckets cimport Buckets, Scratch, train_one_bucket
+from fastbpr._kernels.contexts cimport contexts_of
+from fastbpr._kernels.hogwild cimport CHUNK, Occurrences, train_chunk
+from fastbpr._kernels.negatives cimport Pool, Taken, draw_negative, highest_attention
+from fastbpr._kernels.random cimport CHUNK_STREAM, stream
 from fastbpr._kernels.sources cimport Sources, pool_of, recipe_of, sources_of, take_given
 from fastbpr._kernels.steps cimport (
     MOST_CANDIDATES, MOST_NEGATIVES, Recipe, apply_losses, score_items, score_of, train_one,
 )
 from fastbpr._kernels.tasks cimport SPINS, claim, read_counter, set_counter, take_ticket, wait_a_little
+from fastbpr._kernels.tetrads cimport tetrads_of
 
 cdef enum:
-    WARM_VISITS = 4   # visits per item of a block from which on its rows stay in cache by themselves
-    UPDATES = 16      # that take about as long as giving the CPU away and getting it back
-    SPREAD = 79       # odd; entries k and k + 1 of a window are updated 47 triplets apart
+    UPDATES = 16  # that take about as long as giving the CPU away and getting it back
 
 GROUP_SIZE = GROUP
 MAX_NEGATIVES = MOST_NEGATIVES
 MAX_CANDIDATES = MOST_CANDIDATES
 
 
-# ---- the blocked schedule: buckets ------------------------------------------------------------------------------
-
-cdef inline void draw_candidates(uint64_t* rng, uint32_t n_places, int32_t* first, int32_t* second) noexcept nogil:
-    """Two uniform places for each entry of a window."""
-    cdef Py_ssize_t k
-    cdef uint64_t word
-    for k in range(WINDOW):
-        word = word_at(rng[0], k + 1)
-        first[k] = <int32_t>scale_bits(word >> 32, n_places)
-        second[k] = <int32_t>scale_bits(word & <uint64_t>0xFFFFFFFF, n_places)
-    rng[0] = position_at(rng[0], WINDOW)
-
-
-cdef void train_bucket(const Model* model, const int32_t* users, const int32_t* places, const float* weights,
-                       Py_ssize_t size, const int32_t* items, Py_ssize_t n_places, bint verify, uint64_t rng,
-                       Taken* taken, Sums* sums) noexcept nogil:
-    """One pass over a bucket in windows: a negative for each interaction, and the updates.
-
-    A user's positives in this block are the run of entries with the same user. Without `verify`, a negative is only
-    not the positive itself: every entry is a run.
-    """
-    cdef:
-        Batch batch
-        int32_t[WINDOW] first
-        int32_t[WINDOW] second
-        Py_ssize_t n_windows = (size + WINDOW - 1) // WINDOW
-        Py_ssize_t window_size = (size + n_windows - 1) // n_windows if size else 0
-        Py_ssize_t window, start, entry, end, stop, k, run_end = 0, n_ordered = 0
-        bint items_are_cold = size < WARM_VISITS * n_places
-        bint complete
-    for window in range(n_windows):
-        start = window * window_size
-        end = min(start + window_size, size)
-        draw_candidates(&rng, <uint32_t>n_places, first, second)
-        entry = start
-        complete = True
-        while entry < end:
-            if entry == run_end:
-                run_end = mark_run(users, places, entry, size, verify, taken)
-                prefetch_row_to_write(model.users + users[entry] * model.width, model.width)
-            stop = min(run_end, end)
-            complete &= choose(taken, first + (entry - start), second + (entry - start), stop - entry, items,
-                               n_places, &rng, batch.negatives + (entry - start))
-            entry = stop
-        for k in range(end - start):
-            batch.positives[k] = items[places[start + k]]
-        batch.users = users + start
-        batch.weights = weights + start if weights != NULL else NULL
-        if not complete or end - start != n_ordered:
-            spread_out(&batch, end - start)
-            n_ordered = end - start if complete else 0
-        if items_are_cold:
-            prefetch_items(model, &batch)
-        train_batch(model, &batch, sums)
-
-
-cdef inline Py_ssize_t mark_run(const int32_t* users, const int32_t* places, Py_ssize_t start, Py_ssize_t size,
-                                bint verify, Taken* taken) noexcept nogil:
-    """Mark the places of the run that begins at `start`, and return where it ends."""
-    cdef Py_ssize_t entry = start + 1
-    cdef uint32_t stamp = taken.newest + 1
-    taken.newest = stamp
-    taken.stamps[places[start]] = stamp
-    if verify:
-        while entry < size and users[entry] == users[start]:
-            taken.stamps[places[entry]] = stamp
-            entry += 1
-    return entry
-
-
-cdef inline bint choose(const Taken* taken, const int32_t* first, const int32_t* second, Py_ssize_t size,
-                        const int32_t* items, Py_ssize_t n_places, uint64_t* rng, int32_t* negatives) noexcept nogil:
-    """The item of the first of two candidates that is not marked, or a redraw, for entries of one run.
-
-    It is -1 where every place is marked; return whether there is none such. Choosing is arithmetic: a branch would be
-    mispredicted wherever users have much of the catalogue.
-    """
-    cdef Taken own = taken[0]
-    cdef Py_ssize_t k, n_refused = 0
-    cdef int32_t place, first_marked
-    for k in range(size):
-        first_marked = own.stamps[first[k]] == own.newest
-        place = first[k] ^ ((first[k] ^ second[k]) & -first_marked)
-        n_refused += own.stamps[place] == own.newest
-        negatives[k] = items[place]
-    if n_refused == 0:
-        return True
-    for k in range(size):
-        if own.stamps[first[k]] == own.newest and own.stamps[second[k]] == own.newest:
-            place = draw_free(n_places, taken, rng)
-            negatives[k] = items[place] if place >= 0 else -1
-            n_refused = -1 if place < 0 else n_refused
-    return n_refused >= 0
-
-
-cdef void spread_out(Batch* batch, Py_ssize_t n) noexcept nogil:
-    """Put the first n entries that have a negative in an order in which those of one user are far apart.
-
-    Neighbours of a run would wait for each other's update of the user's row. SPREAD * t modulo WINDOW is a permutation.
-    """
-    cdef Py_ssize_t t, k, size = 0
-    for k in range(n, WINDOW):
-        batch.negatives[k] = -1
-    for t in range(WINDOW):
-        k = (SPREAD * t) & (WINDOW - 1)
-        batch.order[size & (WINDOW - 1)] = <int16_t>k  # overwritten by the next if this one does not count
-        size += batch.negatives[k] >= 0
-    batch.size = size
-
-
-cdef inline void prefetch_items(const Model* model, const Batch* batch) noexcept nogil:
-    """Start fetching the item rows of a batch."""
-    cdef Py_ssize_t t, k
-    for t in range(batch.size):
-        k = batch.order[t]
-        prefetch_row_to_write(model.items + batch.positives[k] * model.item_stride, model.item_stride)
-        prefetch_row_to_write(model.items + batch.negatives[k] * model.item_stride, model.item_stride)
-
-
-# ---- the blocked schedule: stages -------------------------------------------------------------------------------
-
-cdef struct Buckets:
-    # One epoch's buckets, and where their sums go.
-    Recipe recipe
-    Sources sources
-    Py_ssize_t n_blocks
-    uint64_t key
-    const int64_t* starts        # (n_blocks, n_blocks + 1)
-    const int32_t* users
-    const int32_t* places
-    const float* weights         # or NULL
-    const int64_t* block_starts
-    const int32_t* block_items
-    double* losses               # (n_blocks, n_blocks), as the next two
-    int64_t* n_correct
-    int64_t* n_updates
+# ---- the blocked schedule ----------------------------------------------------------------------------------------
 
 
 def train_stages(
@@ -195,10 +58,12 @@ def train_stages(
     const int32_t[::1] bucket_users,     # in   (n_interactions,)
     const int32_t[::1] bucket_places,    # in   (n_interactions,)  places of items in their blocks
     const float[::1] bucket_weights,     # in   (n_interactions,), or empty
+    const int32_t[::1] bucket_contexts,  # in   (n_interactions,), or empty
     const int64_t[::1] block_starts,     # in   (n_blocks + 1,)
     const int32_t[::1] block_items,      # in   (n_items,)
     uint32_t[:, ::1] stamps,             # scratch (num_threads, largest block + one cache line, which is not shared)
-    float[:, ::1] directions,            # scratch (num_threads, width)
+    float[:, ::1] rows,                  # scratch (num_threads, two rows)
+    int64_t[:, ::1] waiting,             # scratch (num_threads, n_contexts and a cache line) with tetrads, else empty
     int64_t[:, ::1] progress,            # scratch (n_blocks, one cache line)
     double[:, ::1] losses,               # out  (n_blocks, n_blocks)  sum of losses of each bucket
     int64_t[:, ::1] n_correct,           # out  (n_blocks, n_blocks)  triplets with margin > 0
@@ -216,6 +81,10 @@ def train_stages(
         int64_t n_finished = 0
     buckets.recipe = recipe_of(negatives)
     buckets.sources = sources_of(negatives)
+    buckets.entry_contexts = &bucket_contexts[0] if bucket_contexts.shape[0] else NULL
+    if buckets.entry_contexts != NULL:
+        buckets.contexts = contexts_of(negatives.contexts)
+        buckets.tetrads = tetrads_of(negatives.contexts)
     buckets.n_blocks = block_starts.shape[0] - 1
     buckets.key = key
     buckets.starts = &bucket_starts[0, 0]
@@ -229,12 +98,12 @@ def train_stages(
     buckets.n_updates = &n_updates[0, 0]
     progress[:] = first_stage
     with nogil, parallel(num_threads=num_threads):
-        train_share(&model, &buckets, last_stage, threadid(), stamps, directions, progress, &n_finished)
+        train_share(&model, &buckets, last_stage, threadid(), stamps, rows, waiting, progress, &n_finished)
 
 
 cdef void train_share(const Model* model, const Buckets* buckets, Py_ssize_t last_stage, int thread,
-                      uint32_t[:, ::1] stamps, float[:, ::1] directions, int64_t[:, ::1] progress,
-                      int64_t* n_finished) noexcept nogil:
+                      uint32_t[:, ::1] stamps, float[:, ::1] rows, int64_t[:, ::1] waiting,
+                      int64_t[:, ::1] progress, int64_t* n_finished) noexcept nogil:
     """One thread's share. progress[b] has block b's next stage that nobody has begun, and its next that is not done.
 
     A thread has a run of user blocks to itself, so that their rows, and most item blocks, stay in its core's cache.
@@ -249,9 +118,13 @@ cdef void train_share(const Model* model, const Buckets* buckets, Py_ssize_t las
         Py_ssize_t patience = SPINS + buckets.starts[n_blocks * (n_blocks + 1) - 1] // (n_blocks * n_blocks) // UPDATES
         Py_ssize_t k, block, stage, n_waits = 0
         bint has_worked
-        Taken taken = Taken(&stamps[thread, 0], 0, NULL, 0)
-        float* direction = &directions[thread, 0]
-    memset(taken.stamps, 0, stamps.shape[1] * sizeof(uint32_t))
+        Scratch scratch
+    scratch.taken = Taken(&stamps[thread, 0], 0, NULL, 0)
+    scratch.rows = &rows[thread, 0]
+    scratch.waiting = &waiting[thread, 0] if waiting.shape[0] else NULL
+    memset(scratch.taken.stamps, 0, stamps.shape[1] * sizeof(uint32_t))
+    if scratch.waiting != NULL:
+        memset(scratch.waiting, -1, waiting.shape[1] * sizeof(int64_t))
     while read_counter(n_finished) < n_blocks:
         has_worked = False
         for k in range(n_own if n_waits < patience else n_blocks):
@@ -262,7 +135,7 @@ cdef void train_share(const Model* model, const Buckets* buckets, Py_ssize_t las
                 and read_counter(&progress[(block + 1) % n_blocks, 1]) >= stage
                 and claim(&progress[block, 0], stage)
             ):
-                train_one_bucket(model, buckets, block, (block + stage) % n_blocks, direction, &taken)
+                train_one_bucket(model, buckets, block, (block + stage) % n_blocks, &scratch)
                 set_counter(&progress[block, 1], stage + 1)
                 if stage + 1 == last_stage:
                     take_ticket(n_finished)
@@ -274,64 +147,6 @@ cdef void train_share(const Model* model, const Buckets* buckets, Py_ssize_t las
             wait_a_little(n_waits)
         elif k < n_own:
             n_waits = 0  # else it stays ready to take another's: that thread may be away for long
-
-
-cdef void train_one_bucket(const Model* model, const Buckets* buckets, Py_ssize_t user_block, Py_ssize_t item_block,
-                           float* direction, Taken* taken) noexcept nogil:
-    """Find the bucket's arrays, train it and write down its sums."""
-    cdef:
-        const int64_t* starts = buckets.starts + user_block * (buckets.n_blocks + 1) + item_block
-        Py_ssize_t bucket = user_block * buckets.n_blocks + item_block
-        int64_t first_item = buckets.block_starts[item_block]
-        Py_ssize_t n_places = buckets.block_starts[item_block + 1] - first_item
-        uint64_t rng = stream(buckets.key, BUCKET_STREAM, bucket)
-        Sums sums = Sums(0, 0, 0)
-    if buckets.sources.is_plain:
-        train_bucket(
-            model, buckets.users + starts[0], buckets.places + starts[0],
-            buckets.weights + starts[0] if buckets.weights != NULL else NULL, starts[1] - starts[0],
-            buckets.block_items + first_item, n_places, buckets.sources.verify, rng, taken, &sums,
-        )
-    else:
-        train_bucket_stepwise(model, buckets, user_block, item_block, n_places, rng, direction, taken, &sums)
-    buckets.losses[bucket] = sums.loss
-    buckets.n_correct[bucket] = sums.n_correct
-    buckets.n_updates[bucket] = sums.n_updates
-
-
-cdef void train_bucket_stepwise(const Model* model, const Buckets* buckets, Py_ssize_t user_block,
-                                Py_ssize_t item_block, Py_ssize_t n_places, uint64_t rng, float* direction,
-                                Taken* taken, Sums* sums) noexcept nogil:
-    """One pass over a bucket, one step for each interaction.
-
-    The bucket of given negatives has its users in the same order, so both are gone through together.
-    """
-    cdef:
-        const Sources* sources = &buckets.sources
-        Py_ssize_t bucket = user_block * (buckets.n_blocks + 1) + item_block
-        int64_t entry, run_end = buckets.starts[bucket], end = buckets.starts[bucket + 1]
-        int64_t first_item = buckets.block_starts[item_block]
-        int64_t given = 0, given_end = 0
-        int32_t user
-        Pool pool = pool_of(sources, first_item, n_places, buckets.block_items + first_item)
-    if sources.given_starts != NULL:
-        given = sources.given_starts[bucket]
-        given_end = sources.given_starts[bucket + 1]
-    for entry in range(buckets.starts[bucket], end):
-        user = buckets.users[entry]
-        if entry == run_end:
-            run_end = entry + mark_run(buckets.users + entry, buckets.places + entry, 0, end - entry, sources.verify,
-                                       taken)
-            while given < given_end and sources.user_ranks[sources.given_users[given]] < sources.user_ranks[user]:
-                given += 1
-            pool.given = sources.given_places + given
-            pool.n_given = 0
-            while given + pool.n_given < given_end and sources.given_users[given + pool.n_given] == user:
-                pool.n_given += 1
-            if pool.n_given:
-                pool.given_rate = sources.given_rates[user]
-        train_one(model, &buckets.recipe, &pool, taken, user, pool.items[buckets.places[entry]],
-                  buckets.weights[entry] if buckets.weights != NULL else <float>1, &rng, direction, sums)
 
 
 # ---- the hogwild schedule ---------------------------------------------------------------------------------------
@@ -352,24 +167,32 @@ def train_chunks(
     const int64_t[::1] indptr,           # in   (n_users + 1,)
     const int32_t[::1] indices,          # in   (n_interactions,)
     const int32_t[::1] rows,             # in   (n_interactions,)  the user of each entry
-    const float[::1] weights,            # in   (n_interactions,), or empty
+    const float[::1] weights,            # in   (n_interactions,) or (n_occurrences,), or empty
+    const int64_t[::1] occurrence_starts,    # in   (n_interactions + 1,), or empty
+    const int32_t[::1] occurrence_contexts,  # in   (n_occurrences,), or empty
     double[::1] losses,                  # out  (n_chunks,)
     int64_t[::1] n_correct,              # out  (n_chunks,)
     int64_t[::1] n_updates,              # out  (n_chunks,)
-    float[:, ::1] directions,            # scratch (num_threads, width)
+    float[:, ::1] rows_of_threads,       # scratch (num_threads, two rows)
 ):
     """Train the given chunks of one hogwild epoch in place."""
     cdef:
         Model model = model_of(tables, step)
         Recipe recipe = recipe_of(negatives)
         Sources sources = sources_of(negatives)
-        int num_threads = <int>directions.shape[0]
+        Occurrences occurrences
+        int num_threads = <int>rows_of_threads.shape[0]
         const float* weight_of = &weights[0] if weights.shape[0] else NULL
         Py_ssize_t chunk
+    occurrences.starts = &occurrence_starts[0] if occurrence_starts.shape[0] else NULL
+    if occurrences.starts != NULL:
+        occurrences.row_contexts = &occurrence_contexts[0]
+        occurrences.contexts = contexts_of(negatives.contexts)
+        occurrences.tetrads = tetrads_of(negatives.contexts)
     with nogil:
         for chunk in prange(first_chunk, last_chunk, schedule="static", num_threads=num_threads):
-            train_chunk(&model, &recipe, &sources, chunk, stream(key, CHUNK_STREAM, chunk), indptr, indices, rows,
-                        weight_of, &directions[threadid(), 0], losses, n_correct, n_updates)
+            train_chunk(&model, &recipe, &sources, &occurrences, chunk, stream(key, CHUNK_STREAM, chunk), indptr,
+                        indices, rows, weight_of, &rows_of_threads[threadid(), 0], losses, n_correct, n_updates)
 
 
 # ---- for tests: the update without the sampler, the sampler without the update -----------------------------------
@@ -454,7 +277,7 @@ def apply_steps(
         row = model.users + steps[k, 0] * model.user_stride
         score_items(&model, row, &steps[k, 2], recipe.n_negatives, scores)
         apply_losses(&model, &recipe, row, steps[k, 1], score_of(&model, row, steps[k, 1]), &steps[k, 2], scores,
-                     weights[k], &direction[0], &sums)
+                     False, weights[k], &direction[0], &sums)
     return sums.loss, sums.n_correct, sums.n_updates
 
 

@@ -45,6 +45,12 @@ from fastbpr._validation.evaluation import (
     check_user_space,
     check_vectors,
 )
+from fastbpr._validation.exposure import (
+    check_contexts,
+    check_debias,
+    check_debias_choice,
+    check_propensities,
+)
 from fastbpr._validation.files import (
     check_by_time,
     check_header,
@@ -132,7 +138,10 @@ __all__ = [
     "check_choice",
     "check_column",
     "check_column_names",
+    "check_contexts",
     "check_cut",
+    "check_debias",
+    "check_debias_choice",
     "check_enough",
     "check_entries",
     "check_evaluated",
@@ -176,6 +185,7 @@ __all__ = [
     "check_parquet_paths",
     "check_part",
     "check_path",
+    "check_propensities",
     "check_rows",
     "check_rows_are_good",
     "check_rows_of_items",

@@ -1,0 +1,295 @@
+"""One bucket of the blocked schedule: each of its interactions gets a negative from the bucket's own item block."""
+from libc.stdint cimport int16_t, int32_t, int64_t, uint32_t, uint64_t
+
+from fastbpr._kernels.batches cimport WINDOW, Batch, Model, Sums, train_batch
+from fastbpr._kernels.contexts cimport Contexts, compete, enter_context, offset_of
+from fastbpr._kernels.negatives cimport Pool, Taken, draw_free
+from fastbpr._kernels.prefetch cimport prefetch_row_to_write
+from fastbpr._kernels.random cimport (
+    BUCKET_STREAM, draw_word, position_at, scale_bits, share_of, stream, word_at,
+)
+from fastbpr._kernels.sources cimport Sources, pool_of
+from fastbpr._kernels.steps cimport Recipe, train_one
+from fastbpr._kernels.tetrads cimport Tetrads, try_tetrad
+
+cdef enum:
+    WARM_VISITS = 4   # visits per item of a block from which on its rows stay in cache by themselves
+    SPREAD = 79       # odd; entries k and k + 1 of a window are updated 47 triplets apart
+
+cdef struct Buckets:
+    # One epoch's buckets, and where their sums go.
+    Recipe recipe
+    Sources sources
+    Py_ssize_t n_blocks
+    uint64_t key
+    const int64_t* starts        # (n_blocks, n_blocks + 1)
+    const int32_t* users
+    const int32_t* places
+    const float* weights         # or NULL
+    const int32_t* entry_contexts  # or NULL
+    Contexts contexts
+    Tetrads tetrads
+    const int64_t* block_starts
+    const int32_t* block_items
+    double* losses               # (n_blocks, n_blocks), as the next two
+    int64_t* n_correct
+    int64_t* n_updates
+
+cdef struct Scratch:
+    # A thread's own.
+    Taken taken
+    float* rows          # room for two rows
+    int64_t first_entry  # of the bucket at hand
+    int64_t* waiting     # (n_contexts,)  an entry that a tetrad of the context may be made with; NULL without tetrads
+
+
+cdef inline void draw_candidates(uint64_t* rng, uint32_t n_places, int32_t* first, int32_t* second) noexcept nogil:
+    """Two uniform places for each entry of a window."""
+    cdef Py_ssize_t k
+    cdef uint64_t word
+    for k in range(WINDOW):
+        word = word_at(rng[0], k + 1)
+        first[k] = <int32_t>scale_bits(word >> 32, n_places)
+        second[k] = <int32_t>scale_bits(word & <uint64_t>0xFFFFFFFF, n_places)
+    rng[0] = position_at(rng[0], WINDOW)
+
+
+cdef struct Changes:
+    # What contexts make of the entries of a window.
+    float[WINDOW] weights
+    float[WINDOW] offsets
+
+
+cdef inline void train_bucket(const Model* model, const Buckets* buckets, Py_ssize_t item_block, Pool* pool,
+                              int64_t first_entry, Py_ssize_t size, uint64_t rng, Scratch* scratch,
+                              Sums* sums) noexcept nogil:
+    """One pass over a bucket in windows: a negative for each interaction, and the updates.
+
+    A user's positives in this block are the run of entries with the same user. Without `verify`, a negative is only
+    not the positive itself: every entry is a run.
+    """
+    cdef:
+        Batch batch
+        Changes changes
+        Taken* taken = &scratch.taken
+        const int32_t* users = buckets.users + first_entry
+        const int32_t* places = buckets.places + first_entry
+        const float* weights = buckets.weights + first_entry if buckets.weights != NULL else NULL
+        const int32_t* items = pool.items
+        Py_ssize_t n_places = pool.n_places
+        int32_t[WINDOW] first
+        int32_t[WINDOW] second
+        Py_ssize_t n_windows = (size + WINDOW - 1) // WINDOW
+        Py_ssize_t window_size = (size + n_windows - 1) // n_windows if size else 0
+        Py_ssize_t window, start, entry, end, stop, k, run_end = 0, n_ordered = 0
+        bint items_are_cold = size < WARM_VISITS * n_places
+        bint verify = buckets.sources.verify
+        bint has_contexts = buckets.entry_contexts != NULL
+        bint complete
+    batch.offsets = changes.offsets if has_contexts and buckets.contexts.visible_starts != NULL else NULL
+    for window in range(n_windows):
+        start = window * window_size
+        end = min(start + window_size, size)
+        draw_candidates(&rng, <uint32_t>n_places, first, second)
+        entry = start
+        complete = True
+        while entry < end:
+            if entry == run_end:
+                run_end = mark_run(users, places, entry, size, verify, taken)
+                prefetch_row_to_write(model.users + users[entry] * model.width, model.width)
+            stop = min(run_end, end)
+            complete &= choose(taken, first + (entry - start), second + (entry - start), stop - entry, items,
+                               n_places, &rng, batch.negatives + (entry - start))
+            if has_contexts:
+                complete &= enter_contexts(model, buckets, item_block, pool, first_entry + entry, stop - entry,
+                                           entry - start, &rng, scratch, &changes, batch.negatives, sums)
+            entry = stop
+        for k in range(end - start):
+            batch.positives[k] = items[places[start + k]]
+        batch.users = users + start
+        batch.weights = weights + start if weights != NULL else NULL
+        if has_contexts:
+            batch.weights = changes.weights
+        if not complete or end - start != n_ordered:
+            spread_out(&batch, end - start)
+            n_ordered = end - start if complete else 0
+        if items_are_cold:
+            prefetch_items(model, &batch)
+        train_batch(model, &batch, sums)
+
+
+cdef inline bint enter_contexts(const Model* model, const Buckets* buckets, Py_ssize_t item_block, Pool* pool,
+                                int64_t first_entry, Py_ssize_t n, Py_ssize_t place_in_window, uint64_t* rng,
+                                Scratch* scratch, Changes* changes, int32_t* negatives, Sums* sums) noexcept nogil:
+    """Let n entries of one run compete in their contexts; entries that make a tetrad, now, get -1 for a negative.
+
+    Return whether none did.
+    """
+    cdef:
+        Py_ssize_t k, slot
+        int64_t entry
+        int32_t context, place
+        bint complete = True
+    for k in range(n):
+        entry = first_entry + k
+        slot = place_in_window + k
+        context = buckets.entry_contexts[entry]
+        changes.weights[slot] = buckets.weights[entry] if buckets.weights != NULL else <float>1
+        changes.offsets[slot] = 0
+        if context < 0 or negatives[slot] < 0:
+            continue
+        if pair_up(model, buckets, context, pool, entry, rng, scratch, sums):
+            negatives[slot] = -1
+            complete = False
+            continue
+        place = compete(pool, &buckets.contexts, context, item_block, &scratch.taken, rng, &changes.weights[slot])
+        if place >= 0:
+            negatives[slot] = pool.items[place]
+        changes.offsets[slot] = offset_of(pool, pool.items[buckets.places[entry]]) - offset_of(pool, negatives[slot])
+    return complete
+
+
+cdef inline bint pair_up(const Model* model, const Buckets* buckets, int32_t context, const Pool* pool, int64_t entry,
+                         uint64_t* rng, Scratch* scratch, Sums* sums) noexcept nogil:
+    """Make a tetrad, at the context's rate, with an earlier entry of the bucket that is of the same context.
+
+    Of the entries seen so far, that is one of the last, at random. Return whether there was a step.
+    """
+    cdef:
+        int64_t partner
+        bint is_made = False, is_known
+    if context < 0 or buckets.tetrads.rates == NULL or buckets.tetrads.rates[context] == 0:
+        return False
+    partner = scratch.waiting[context]
+    is_known = scratch.first_entry <= partner < entry  # else it is of a bucket before
+    if is_known and share_of(draw_word(rng)) < buckets.tetrads.rates[context]:
+        is_made = try_tetrad(
+            model, &buckets.recipe, &buckets.tetrads, buckets.users[entry], pool.items[buckets.places[entry]],
+            buckets.users[partner], pool.items[buckets.places[partner]], scratch.rows, sums,
+        )
+    if not is_known or draw_word(rng) & 1:
+        scratch.waiting[context] = entry
+    return is_made
+
+
+cdef inline Py_ssize_t mark_run(const int32_t* users, const int32_t* places, Py_ssize_t start, Py_ssize_t size,
+                                bint verify, Taken* taken) noexcept nogil:
+    """Mark the places of the run that begins at `start`, and return where it ends."""
+    cdef Py_ssize_t entry = start + 1
+    cdef uint32_t stamp = taken.newest + 1
+    taken.newest = stamp
+    taken.stamps[places[start]] = stamp
+    if verify:
+        while entry < size and users[entry] == users[start]:
+            taken.stamps[places[entry]] = stamp
+            entry += 1
+    return entry
+
+
+cdef inline bint choose(const Taken* taken, const int32_t* first, const int32_t* second, Py_ssize_t size,
+                        const int32_t* items, Py_ssize_t n_places, uint64_t* rng, int32_t* negatives) noexcept nogil:
+    """The item of the first of two candidates that is not marked, or a redraw, for entries of one run.
+
+    It is -1 where every place is marked; return whether there is none such. Choosing is arithmetic: a branch would be
+    mispredicted wherever users have much of the catalogue.
+    """
+    cdef Taken own = taken[0]
+    cdef Py_ssize_t k, n_refused = 0
+    cdef int32_t place, first_marked
+    for k in range(size):
+        first_marked = own.stamps[first[k]] == own.newest
+        place = first[k] ^ ((first[k] ^ second[k]) & -first_marked)
+        n_refused += own.stamps[place] == own.newest
+        negatives[k] = items[place]
+    if n_refused == 0:
+        return True
+    for k in range(size):
+        if own.stamps[first[k]] == own.newest and own.stamps[second[k]] == own.newest:
+            place = draw_free(n_places, taken, rng)
+            negatives[k] = items[place] if place >= 0 else -1
+            n_refused = -1 if place < 0 else n_refused
+    return n_refused >= 0
+
+
+cdef inline void spread_out(Batch* batch, Py_ssize_t n) noexcept nogil:
+    """Put the first n entries that have a negative in an order in which those of one user are far apart.
+
+    Neighbours of a run would wait for each other's update of the user's row. SPREAD * t modulo WINDOW is a permutation.
+    """
+    cdef Py_ssize_t t, k, size = 0
+    for k in range(n, WINDOW):
+        batch.negatives[k] = -1
+    for t in range(WINDOW):
+        k = (SPREAD * t) & (WINDOW - 1)
+        batch.order[size & (WINDOW - 1)] = <int16_t>k  # overwritten by the next if this one does not count
+        size += batch.negatives[k] >= 0
+    batch.size = size
+
+
+cdef inline void prefetch_items(const Model* model, const Batch* batch) noexcept nogil:
+    """Start fetching the item rows of a batch."""
+    cdef Py_ssize_t t, k
+    for t in range(batch.size):
+        k = batch.order[t]
+        prefetch_row_to_write(model.items + batch.positives[k] * model.item_stride, model.item_stride)
+        prefetch_row_to_write(model.items + batch.negatives[k] * model.item_stride, model.item_stride)
+
+
+cdef inline void train_bucket_stepwise(const Model* model, const Buckets* buckets, Py_ssize_t user_block,
+                                       Py_ssize_t item_block, Pool* pool, uint64_t rng, Scratch* scratch,
+                                       Sums* sums) noexcept nogil:
+    """One pass over a bucket, one step for each interaction.
+
+    The bucket of given negatives has its users in the same order, so both are gone through together.
+    """
+    cdef:
+        const Sources* sources = &buckets.sources
+        Py_ssize_t bucket = user_block * (buckets.n_blocks + 1) + item_block
+        int64_t entry, run_end = buckets.starts[bucket], end = buckets.starts[bucket + 1]
+        int64_t given = 0, given_end = 0
+        int32_t user
+        int32_t context = -1
+    if sources.given_starts != NULL:
+        given = sources.given_starts[bucket]
+        given_end = sources.given_starts[bucket + 1]
+    for entry in range(buckets.starts[bucket], end):
+        user = buckets.users[entry]
+        if entry == run_end:
+            run_end = entry + mark_run(buckets.users + entry, buckets.places + entry, 0, end - entry, sources.verify,
+                                       &scratch.taken)
+            while given < given_end and sources.user_ranks[sources.given_users[given]] < sources.user_ranks[user]:
+                given += 1
+            pool.given = sources.given_places + given
+            pool.n_given = 0
+            while given + pool.n_given < given_end and sources.given_users[given + pool.n_given] == user:
+                pool.n_given += 1
+            if pool.n_given:
+                pool.given_rate = sources.given_rates[user]
+        if buckets.entry_contexts != NULL:
+            context = buckets.entry_contexts[entry]
+            if pair_up(model, buckets, context, pool, entry, &rng, scratch, sums):
+                continue
+            enter_context(pool, &buckets.contexts, context, item_block)
+        train_one(model, &buckets.recipe, pool, &scratch.taken, user, pool.items[buckets.places[entry]],
+                  buckets.weights[entry] if buckets.weights != NULL else <float>1, &rng, scratch.rows, sums)
+
+
+cdef inline void train_one_bucket(const Model* model, const Buckets* buckets, Py_ssize_t user_block,
+                                  Py_ssize_t item_block, Scratch* scratch) noexcept nogil:
+    """Find the bucket's arrays, train it and write down its sums."""
+    cdef:
+        const int64_t* starts = buckets.starts + user_block * (buckets.n_blocks + 1) + item_block
+        Py_ssize_t bucket = user_block * buckets.n_blocks + item_block
+        int64_t first_item = buckets.block_starts[item_block]
+        Py_ssize_t n_places = buckets.block_starts[item_block + 1] - first_item
+        Pool pool = pool_of(&buckets.sources, first_item, n_places, buckets.block_items + first_item)
+        uint64_t rng = stream(buckets.key, BUCKET_STREAM, bucket)
+        Sums sums = Sums(0, 0, 0)
+    scratch.first_entry = starts[0]
+    if buckets.sources.is_plain:
+        train_bucket(model, buckets, item_block, &pool, starts[0], starts[1] - starts[0], rng, scratch, &sums)
+    else:
+        train_bucket_stepwise(model, buckets, user_block, item_block, &pool, rng, scratch, &sums)
+    buckets.losses[bucket] = sums.loss
+    buckets.n_correct[bucket] = sums.n_correct
+    buckets.n_updates[bucket] = sums.n_updates
