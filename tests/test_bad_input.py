@@ -41,7 +41,7 @@ from fastbpr import BPR, Interactions, NotFittedError
         ("init_scale", 0.0, "a finite number > 0"),
         ("learning_rate_decay", "cosine", "one of 'constant', 'linear', 'step'"),
         ("verify_negative_samples", None, "True or False"),
-        ("debias", "context", "one of None"),
+        ("debias", "contexts", "None, 'context', 'context-strong' or a fastbpr.exposure.Debias"),
     ],
 )
 def test_a_bad_parameter_is_named_with_its_rule(name, value, rule):
