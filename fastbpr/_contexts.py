@@ -114,7 +114,7 @@ def shown_in_rows(lists: Any, contexts: Factorised) -> Shown:
 
 def shown_by_label(shown: Any) -> Shown:
     """Return the pairs of a mapping or a sparse matrix."""
-    return shown_in_mapping(shown) if isinstance(shown, Mapping) else shown_in_matrix(shown)
+    return shown_in_matrix(shown) if scipy.sparse.issparse(shown) else shown_in_mapping(shown)
 
 
 def shown_in_mapping(shown: Mapping[Any, Any]) -> Shown:
@@ -185,11 +185,10 @@ def described(contexts: Contexts, n_unknown_items: int, n_unknown_contexts: int)
     sentence += "."
     if contexts.shown is not None:
         n_told = int(np.count_nonzero(np.diff(contexts.shown.indptr)[occurs]))
+        unknown = {"shown item": n_unknown_items, "context": n_unknown_contexts}
+        left_out = " and ".join(counted(noun, count) for noun, count in unknown.items() if count)
         sentence += f" What was shown is known of {n_told:,} of them"
-        if n_unknown_items or n_unknown_contexts:
-            items, places = counted("shown item", n_unknown_items), counted("context", n_unknown_contexts)
-            sentence += f"; {items} and {places} that are in no good row were left out"
-        sentence += "."
+        sentence += f"; {left_out} in no good row left out." if left_out else "."
     return sentence
 
 

@@ -253,7 +253,8 @@ def is_list_type(kind: Any) -> bool:
 def flattened(name: str, column: Any) -> Flat:
     """Return a column of lists, as `as_column` returns it, end to end."""
     if not isinstance(column, np.ndarray):
-        _validation.check_list_type(name, column.type, is_list_type(column.type))
+        kind = column.type.value_type if pyarrow.types.is_dictionary(column.type) else column.type
+        _validation.check_list_type(name, kind, is_list_type(kind))
         compute = _validation.require("pyarrow.compute", extra="io", purpose="Reading columns of lists")
         if pyarrow.types.is_fixed_size_list(column.type):  # what a missing one hides takes space, too
             column = column.cast(pyarrow.large_list(column.type.value_type))

@@ -276,7 +276,7 @@ class Interactions:
         given = {"context_kind": kind, "context_strengths": strengths, "shown": shown}
         _validation.check_with_contexts(("context", names["context"]), **given)
         strengths = _validation.check_context_strengths(strengths, kinds=("context_kind", kind))
-        if _validation.check_shown(shown, column=column) == "column":
+        if _validation.check_shown(shown, column=column):
             names["shown"], shown = shown, None
         return shown, strengths
 

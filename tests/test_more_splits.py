@@ -27,7 +27,7 @@ def user_items():
 
 @pytest.fixture(scope="module")
 def log():
-    """60 users, 30 items, weights, contexts with all that may be known of them, names, and times, many of them equal."""
+    """60 users, 30 items, weights, contexts and all that can be known of them, names, and times, many of them equal."""
     rng = np.random.default_rng(1)
     items = rng.integers(30, size=500)
     contexts = rng.integers(100, size=500)

@@ -54,17 +54,13 @@ def check_kinds_known(name: str, kinds: list[Any], rows: np.ndarray, known: np.n
         )
 
 
-def check_shown(value: Any, *, column: bool) -> str | None:
-    """Return the kind of what was shown, "mapping", "matrix" or "column"; `column` says if it can be one."""
-    if value is None:
-        return None
-    if isinstance(value, Mapping):
-        return "mapping"
-    if scipy.sparse.issparse(value):
-        return "matrix"
+def check_shown(value: Any, *, column: bool) -> bool:
+    """Return whether what was shown is said by the name of a column, which it can be where `column` says so."""
+    if value is None or scipy.sparse.issparse(value) or isinstance(value, Mapping):
+        return False
     rule = "shown must be a mapping from labels of contexts to lists of item labels, or a SciPy sparse matrix"
     if column and isinstance(value, (str, int, tuple)):
-        return "column"
+        return True
     if column:
         raise TypeError(f"{rule}, or the name of a column of lists of item labels, got {type(value).__name__}.")
     hint = " A column of lists can be read from Parquet files and data frames." if isinstance(value, str) else ""
