@@ -172,11 +172,16 @@ class KnownContexts(ContextArrays):
 
 
 class Occurrences:
-    """In which contexts each interaction occurred, in the order of a training matrix; every context once."""
+    """In which contexts each interaction occurred, in the order of a training matrix; every context once.
+
+    Contexts without strength are none (-1).
+    """
 
     def __init__(self, matrix: csr_array, contexts: Any) -> None:
-        order = np.lexsort((contexts.contexts, contexts.items, contexts.users))
-        users, items, own = contexts.users[order], contexts.items[order], contexts.contexts[order]
+        counting = np.append(contexts.strengths > 0, False)  # the last place is that of context -1
+        own = np.where(counting[contexts.contexts], contexts.contexts, np.int32(-1))
+        order = np.lexsort((own, contexts.items, contexts.users))
+        users, items, own = contexts.users[order], contexts.items[order], own[order]
         is_new = np.append(True, (users[1:] != users[:-1]) | (items[1:] != items[:-1]))
         is_first = is_new | np.append(True, own[1:] != own[:-1])
         self.users, self.items, self.contexts = users[is_first], items[is_first], own[is_first]
@@ -250,7 +255,10 @@ def debiased(log: Any, positives: Any, matrix: csr_array, debias: Debias | None)
         weights = (weights / weights.mean()).astype(np.float32)
     if not debias.needs_contexts:
         return positives._replace(weights=weights), NO_CONTEXTS
-    contexts = KnownContexts(matrix, _validation.check_contexts("user_items", log), debias)
+    known = _validation.check_contexts("user_items", log)
+    if not (known.strengths[known.contexts[known.contexts >= 0]] > 0).any():
+        return positives._replace(weights=weights), NO_CONTEXTS
+    contexts = KnownContexts(matrix, known, debias)
     if len(weights):
         weights = np.repeat(weights, np.diff(contexts.occurrence_starts))
     if contexts.step_weights is not None:

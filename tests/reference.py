@@ -124,6 +124,37 @@ def apply_step(model, user, positive, negatives, pulls, strengths, adagrad=None)
         model[part][index] += size * gradient
 
 
+def tetrad_objective(model, tetrad, strengths):
+    """The function whose negative gradient is the step of a context tetrad: two users and what each chose."""
+    user, item, other_user, other_item = tetrad
+    users = model.user_factors[user] - model.user_factors[other_user]
+    delta = users @ (model.item_factors[item] - model.item_factors[other_item])
+    penalty = strengths.reg_user * (model.user_factors[[user, other_user]] ** 2).sum()
+    penalty += strengths.reg_positive * (model.item_factors[[item, other_item]] ** 2).sum()
+    return np.log1p(np.exp(-delta / 2)) + penalty / 2
+
+
+def apply_tetrads(model, tetrads, strengths):
+    """Apply the steps of tetrads in place, in order; return the sum of losses and how many were in the right order."""
+    total, n_correct = 0.0, 0
+    for user, item, other_user, other_item in tetrads:
+        users = model.user_factors[user] - model.user_factors[other_user]
+        items = model.item_factors[item] - model.item_factors[other_item]
+        half = users @ items / 2
+        pull = sigmoid(-half) / 2
+        for row, direction in ((user, items), (other_user, -items)):
+            model.user_factors[row] += strengths.learning_rate * (
+                pull * direction - strengths.reg_user * model.user_factors[row]
+            )
+        for row, direction in ((item, users), (other_item, -users)):
+            model.item_factors[row] += strengths.learning_rate * (
+                pull * direction - strengths.reg_positive * model.item_factors[row]
+            )
+        total += loss_of(half)
+        n_correct += half > 0
+    return total, n_correct
+
+
 def top_k(scores, n, candidates, excluded=()):
     """Best first; among equal scores the smaller id; padded with -1 and -inf."""
     allowed = sorted(set(candidates) - set(excluded), key=lambda item: (-scores[item], item))[:n]

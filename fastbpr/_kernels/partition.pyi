@@ -23,6 +23,19 @@ def bucket_interactions(
     bucket_users: NDArray[np.int32],
     bucket_places: NDArray[np.int32],
     bucket_weights: NDArray[np.float32],
+    occurrence_starts: NDArray[np.int64],
+    occurrence_contexts: NDArray[np.int32],
+    bucket_contexts: NDArray[np.int32],
+    num_threads: int,
+) -> None: ...
+def group_contexts(
+    visible_starts: NDArray[np.int64],
+    visible_items: NDArray[np.int32],
+    block_of_item: NDArray[np.uint16],
+    place_of_item: NDArray[np.int32],
+    n_blocks: int,
+    group_starts: NDArray[np.int64],
+    group_places: NDArray[np.int32],
     num_threads: int,
 ) -> None: ...
 def alias_tables(

@@ -33,10 +33,12 @@ def train_stages(
     bucket_users: NDArray[np.int32],
     bucket_places: NDArray[np.int32],
     bucket_weights: NDArray[np.float32],
+    bucket_contexts: NDArray[np.int32],
     block_starts: NDArray[np.int64],
     block_items: NDArray[np.int32],
     stamps: NDArray[np.uint32],
-    directions: NDArray[np.float32],
+    rows: NDArray[np.float32],
+    waiting: NDArray[np.int64],
     progress: NDArray[np.int64],
     losses: NDArray[np.float64],
     n_correct: NDArray[np.int64],
@@ -54,10 +56,12 @@ def train_chunks(
     indices: NDArray[np.int32],
     rows: NDArray[np.int32],
     weights: NDArray[np.float32],
+    occurrence_starts: NDArray[np.int64],
+    occurrence_contexts: NDArray[np.int32],
     losses: NDArray[np.float64],
     n_correct: NDArray[np.int64],
     n_updates: NDArray[np.int64],
-    directions: NDArray[np.float32],
+    rows_of_threads: NDArray[np.float32],
 ) -> None: ...
 def apply_triplets(
     tables: Tables,
@@ -81,6 +85,9 @@ def apply_steps(
     step: _Step,
     steps: NDArray[np.int32],
     weights: NDArray[np.float32],
+) -> tuple[float, int, int]: ...
+def apply_tetrads(
+    tables: Tables, negatives: Negatives, step: _Step, tetrads: NDArray[np.int32]
 ) -> tuple[float, int, int]: ...
 def draw_negatives(
     negatives: Negatives,

@@ -34,7 +34,7 @@ from fastbpr._kernels.steps cimport (
     MOST_CANDIDATES, MOST_NEGATIVES, Recipe, apply_losses, score_items, score_of, train_one,
 )
 from fastbpr._kernels.tasks cimport SPINS, claim, read_counter, set_counter, take_ticket, wait_a_little
-from fastbpr._kernels.tetrads cimport tetrads_of
+from fastbpr._kernels.tetrads cimport apply_tetrad, tetrads_of
 
 cdef enum:
     UPDATES = 16  # that take about as long as giving the CPU away and getting it back
@@ -278,6 +278,24 @@ def apply_steps(
         score_items(&model, row, &steps[k, 2], recipe.n_negatives, scores)
         apply_losses(&model, &recipe, row, steps[k, 1], score_of(&model, row, steps[k, 1]), &steps[k, 2], scores,
                      False, weights[k], &direction[0], &sums)
+    return sums.loss, sums.n_correct, sums.n_updates
+
+
+def apply_tetrads(
+    object tables,                       # in/out
+    object negatives,                    # in   a `_negatives.Negatives`
+    object step,
+    const int32_t[:, ::1] tetrads,       # in   (n, 4)  user and item, other user and other item
+):
+    """Apply tetrads in order; return (sum of losses, correctly ordered, updates)."""
+    cdef:
+        Model model = model_of(tables, step)
+        Recipe recipe = recipe_of(negatives)
+        Sums sums = Sums(0, 0, 0)
+        float[::1] room = np.empty(2 * model.width, dtype=np.float32)
+        Py_ssize_t k
+    for k in range(tetrads.shape[0]):
+        apply_tetrad(&model, &recipe, tetrads[k, 0], tetrads[k, 1], tetrads[k, 2], tetrads[k, 3], &room[0], &sums)
     return sums.loss, sums.n_correct, sums.n_updates
 
 

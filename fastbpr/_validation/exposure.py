@@ -61,5 +61,5 @@ def check_propensities(name: str, value: Any, n_items: int) -> np.ndarray:
     array = array.astype(np.float64)
     if not ((array > 0) & (array <= 1)).all():
         place = int(np.flatnonzero(~((array > 0) & (array <= 1)))[0])
-        raise ValueError(f"{name} must be {rule}, got {array[place]!r} for item {place}.")
+        raise ValueError(f"{name} must be {rule}, got {float(array[place])!r} for item {place}.")
     return array
