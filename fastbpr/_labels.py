@@ -198,6 +198,17 @@ def renumbered(codes: np.ndarray, labels: np.ndarray) -> Factorised:
     return Factorised(take(new_codes, codes), labels[order])
 
 
+def one_row_per_entry(codes: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (codes, row of each) where every entry of lists has a row, and an empty list one that is MISSING.
+
+    `codes` are those of the lists end to end.
+    """
+    n_rows = np.maximum(lengths, 1)
+    result = np.full(int(n_rows.sum()), MISSING, dtype=np.int32)
+    result[np.repeat(lengths > 0, n_rows)] = codes
+    return result, np.repeat(np.arange(len(lengths)), n_rows)
+
+
 # ---- looking up -------------------------------------------------------------------------------------------------
 
 
@@ -227,6 +238,14 @@ def find(known: np.ndarray, wanted: Any) -> tuple[np.ndarray, list[Any]]:
             number = dict(zip(values, range(len(values)), strict=True))
             rows = [number.get(key, MISSING) for key in keys]
     return np.array(rows, dtype=np.int32), labels
+
+
+def matched(known: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return the row number in `known`, or MISSING, of labels that are distinct in either, as `factorise` has them."""
+    if known.dtype == wanted.dtype and known.dtype.kind != "O":
+        rows = numbered(np.concatenate([known, wanted])).codes[len(known) :]  # known ones have their row numbers
+        return np.where(rows < len(known), rows, MISSING).astype(np.int32)
+    return find(known, wanted)[0]
 
 
 def several(wanted: Any) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime
 import functools
+import itertools
 import numbers
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -44,7 +45,8 @@ def csv_columns(path: str | os.PathLike, names: Mapping[str, str | None]) -> dic
         with csv.open_csv(path, parse_options=parsing) as reader:
             _validation.check_column_names(names, reader.schema.names)
         text = dict.fromkeys(TEXT_ROLES, pyarrow.string())
-        text["item_name"] = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())  # titles are long and few
+        for role in REPEATED_ROLES:
+            text[role] = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
         table = csv.read_csv(
             path,
             parse_options=parsing,
@@ -70,7 +72,8 @@ def has_quotes(path: str | os.PathLike) -> bool:
     return True
 
 
-TEXT_ROLES = ("user", "item", "context", "item_name")
+TEXT_ROLES = ("user", "item", "context", "context_kind", "item_name")
+REPEATED_ROLES = ("context_kind", "item_name")  # texts that are few, and titles long: kept in a dictionary
 
 
 def parsed(column: Any) -> Any:
@@ -94,14 +97,14 @@ def parsed(column: Any) -> Any:
 def parquet_columns(paths: Any, names: Mapping[str, str | None]) -> dict[str, Any]:
     """Read the named columns of one Parquet file, several, or a folder of them.
 
-    Titles stay dictionary-encoded: they are long and few. Every piece of a file has a dictionary of its own, and to
-    unify them costs more for labels, of which there are many, than to number the texts.
+    Titles and kinds of contexts stay dictionary-encoded: they are few. Every piece of a file has a dictionary of its
+    own, and to unify them costs more for labels, of which there are many, than to number the texts.
     """
     dataset = _validation.require("pyarrow.dataset", extra="io", purpose="Reading Parquet")
     files = _validation.check_parquet_paths(paths)
     with _validation.readable(paths, "Parquet file", pyarrow.ArrowException, OSError):
-        titles = [names["item_name"]] if names["item_name"] else []
-        layout = dataset.ParquetFileFormat(dictionary_columns=titles)
+        repeated = {names[role] for role in REPEATED_ROLES if names[role]}
+        layout = dataset.ParquetFileFormat(dictionary_columns=sorted(repeated))
         source = dataset.dataset(files, format=layout)
         for fragment in source.get_fragments():  # a column that one file lacks would be read as missing values
             _validation.check_column_names(names, fragment.physical_schema.names, source=fragment.path)
@@ -147,6 +150,9 @@ def arrow_column(values: Any) -> Any:
             values = values.unify_dictionaries()
         elif types.is_string(kind) or types.is_large_string(kind):
             values = values.dictionary_encode()  # one dictionary for all pieces, which may not fit into one array
+        elif types.is_list(kind):  # 32-bit ends of lists may not be enough for all pieces
+            inner = pyarrow.large_string() if types.is_string(kind.value_type) else kind.value_type
+            values = values.cast(pyarrow.large_list(inner))
         values = values.combine_chunks()
     if not isinstance(values, pyarrow.Array):
         return None
@@ -218,6 +224,49 @@ def is_missing(value: Any) -> bool:
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(value, (float, np.floating, np.datetime64)) and bool(value != value)
+
+
+# ---- columns of lists -------------------------------------------------------------------------------------------
+
+
+class Flat(NamedTuple):
+    """A column of lists, end to end."""
+
+    lengths: np.ndarray  # int64 (n_rows,), 0 where the list is missing
+    values: Any  # what `as_column` returns, of all lists
+
+
+def holds_lists(column: Any) -> bool:
+    """Whether entries are lists or arrays; a tuple is one label."""
+    if isinstance(column, np.ndarray):
+        return column.dtype.kind == "O" and not {list, np.ndarray}.isdisjoint(map(type, column))
+    return is_list_type(column.type)
+
+
+def is_list_type(kind: Any) -> bool:
+    """Whether a type of pyarrow is of lists."""
+    types = pyarrow.types
+    tests = ("is_list", "is_large_list", "is_fixed_size_list", "is_list_view", "is_large_list_view")  # the newest last
+    return any(getattr(types, test)(kind) for test in tests if hasattr(types, test))
+
+
+def flattened(name: str, column: Any) -> Flat:
+    """Return a column of lists, as `as_column` returns it, end to end."""
+    if not isinstance(column, np.ndarray):
+        kind = column.type.value_type if pyarrow.types.is_dictionary(column.type) else column.type
+        _validation.check_list_type(name, kind, is_list_type(kind))
+        compute = _validation.require("pyarrow.compute", extra="io", purpose="Reading columns of lists")
+        if pyarrow.types.is_fixed_size_list(column.type):  # what a missing one hides takes space, too
+            column = column.cast(pyarrow.large_list(column.type.value_type))
+        lengths = compute.list_value_length(column).fill_null(0).to_numpy(zero_copy_only=False)
+        return Flat(lengths.astype(np.int64), as_column(name, column.flatten()))
+    _validation.check_list_type(name, column.dtype, column.dtype.kind == "O")
+    lists = _validation.check_lists(name, column)
+    lengths = np.fromiter(map(len, lists), dtype=np.int64, count=len(lists))
+    arrays = [array for array in lists if len(array)]
+    if set(map(type, arrays)) == {np.ndarray} and len({array.dtype for array in arrays}) == 1:
+        return Flat(lengths, as_column(name, np.concatenate(arrays)))
+    return Flat(lengths, as_column(name, list(itertools.chain.from_iterable(lists))))
 
 
 # ---- weights and times ------------------------------------------------------------------------------------------

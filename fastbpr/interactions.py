@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import scipy.sparse
 
-from fastbpr import _labels, _readers, _validation
+from fastbpr import _contexts, _labels, _readers, _validation
+from fastbpr._contexts import Contexts
 from fastbpr._labels import MISSING, Factorised
 from fastbpr._sentences import counted
 
 HEAVY_SHARE = 0.1  # of all rows: one user with more of them is rarely a person
-
-
-class Contexts(NamedTuple):
-    """The good rows of the log with the context each happened in (page, session, basket); duplicates are kept."""
-
-    users: np.ndarray  # int32 (n_good_rows,)
-    items: np.ndarray  # int32 (n_good_rows,)
-    contexts: np.ndarray  # int32 (n_good_rows,), -1 where the row has none
-    labels: np.ndarray
 
 
 class Interactions:
@@ -51,7 +43,13 @@ class Interactions:
     has_weights : bool
         Whether weights were given.
     contexts : Contexts or None
-        ``users, items, contexts, labels`` of all good rows.
+        A tuple with the good rows, repeated ones too, and what is known of the contexts they happened in: ``users``,
+        ``items`` and ``contexts`` (-1 for none), int32, and ``weights``, float32 or None, with an entry per row;
+        ``labels``, ``kinds``, objects or None, and ``strengths``, float32, with an entry per context; ``shown``, a
+        csr_array of float32 of shape (n_contexts, n_items) with 1 where a context showed an item, or None.
+    n_shown_unknown, n_shown_unknown_contexts : int
+        Items that were shown but are in no good row, so that they are no items of the matrix, and contexts in which
+        something was shown but that are in no good row, such as pages without a click. Both are left out.
     n_users, n_items, n_rows, n_bad_rows, n_merged_rows : int
         `n_rows` were read; `n_bad_rows` of them left out; `n_merged_rows` repeated an earlier row's user and item.
     bad_rows : dict of str to int
@@ -76,6 +74,8 @@ class Interactions:
     item_names: np.ndarray | None
     timestamps: np.ndarray | None
     contexts: Contexts | None
+    n_shown_unknown: int
+    n_shown_unknown_contexts: int
     has_weights: bool
     n_rows: int
     bad_rows: dict[str, int]
@@ -95,6 +95,9 @@ class Interactions:
         items: Any,
         *,
         contexts: Any = None,
+        context_kinds: Any = None,
+        context_strengths: float | Mapping[Any, float] | None = None,
+        shown: Any = None,
         timestamps: Any = None,
         weights: Any = None,
         item_names: Any = None,
@@ -109,6 +112,18 @@ class Interactions:
             Labels.
         contexts : array-like, shape (n_rows,), or None, default None
             Label of the page, session or basket the interaction happened in; may be missing.
+        context_kinds : array-like, shape (n_rows,), or None, default None
+            Label of the kind that the row's context is of, such as "trending" or "search"; may be missing. The first
+            that is seen with a context counts.
+        context_strengths : float, mapping of kind to float, or None, default None
+            From 0 to 1: how much of what happens together in a context is owed to its being shown together. 1 is a page
+            composed without regard to likeness, such as trending items; search results, which are alike, have about
+            0.2; 0 is somebody's own choice. A number is for all contexts, a mapping for the kinds it names; others
+            have 1.
+        shown : mapping of context to items, or SciPy sparse matrix, or None, default None
+            The items that were shown in each context, clicked or not: a list or array of item labels by context label,
+            or a matrix in which row and column *numbers are the labels* of contexts and items, and what is not 0 was
+            shown. A text is understood where labels are numbers.
         timestamps : array-like of numbers or dates, shape (n_rows,), or None, default None
         weights : array-like of numbers > 0, shape (n_rows,), or None, default None
         item_names : array-like of str, shape (n_rows,), or None, default None
@@ -132,18 +147,21 @@ class Interactions:
         >>> log.bad_rows
         {'missing user': 1}
         """
+        given = {"context_kinds": context_kinds, "context_strengths": context_strengths, "shown": shown}
+        _validation.check_with_contexts(("contexts", contexts), **given)
+        strengths = _validation.check_context_strengths(context_strengths, kinds=("context_kinds", context_kinds))
+        _validation.check_shown(shown, column=False)
         columns = {
-            "users": users,
-            "items": items,
-            "contexts": contexts,
-            "timestamps": timestamps,
-            "weights": weights,
-            "item_names": item_names,
+            "user": users,
+            "item": items,
+            "context": contexts,
+            "context_kind": context_kinds,
+            "timestamp": timestamps,
+            "weight": weights,
+            "item_name": item_names,
         }
-        columns = {name: _readers.as_column(name, values) for name, values in columns.items() if values is not None}
-        _validation.check_lengths(columns)
-        factorised = {name: _labels.factorise(name, columns[name]) for name in LABELS if name in columns}
-        return cls._from_factorised(factorised, columns, missing_user, on_bad_rows)
+        columns = {role: values for role, values in columns.items() if values is not None}
+        return cls._from_columns(columns, shown, strengths, missing_user, on_bad_rows)
 
     @classmethod
     def from_dataframe(
@@ -157,10 +175,17 @@ class Interactions:
         item_name: str | None = None,
         missing_user: Any = None,
         on_bad_rows: str = "report",
+        *,
+        context_kind: str | None = None,
+        context_strengths: float | Mapping[Any, float] | None = None,
+        shown: Any = None,
     ) -> Interactions:
         """Make interactions from the named columns of a pandas or polars data frame or a pyarrow table.
 
-        Parameters are the names of columns; what they hold is described at `from_arrays`.
+        Parameters are the names of columns; what they hold is described at `from_arrays`. `context_strengths` is what
+        it is there. `shown` may be that, too, or the name of a column of lists of item labels; those of all rows of a
+        context, of bad rows also, are put together. The column `item` may have lists: every item of a row becomes a
+        row with the other columns' values, and a row without an item becomes a bad one.
 
         Examples
         --------
@@ -168,9 +193,21 @@ class Interactions:
         >>> table = pyarrow.table({"visitor": [7.0, None, 8.0], "sku": ["a", "b", "a"]})
         >>> Interactions.from_dataframe(table, user="visitor", item="sku").user_labels
         array([7, 8])
+
+        Of pages with what was shown and clicked there:
+
+        >>> pages = pyarrow.table({"visitor": [7, 8], "page": [1, 2], "clicks": [["a"], ["c", "d"]],
+        ...                        "inview": [["a", "b", "c"], ["c", "d"]]})
+        >>> log = Interactions.from_dataframe(pages, user="visitor", item="clicks", context="page", shown="inview")
+        >>> log.item_labels
+        array(['a', 'c', 'd'], dtype=object)
+        >>> log.contexts.shown.toarray(), log.n_shown_unknown
+        (array([[1., 1., 0.],
+               [0., 1., 1.]], dtype=float32), 1)
         """
-        names = cls._roles(user, item, context, timestamp, weight, item_name)
-        return cls._from_columns(_readers.frame_columns(frame, names), missing_user, on_bad_rows)
+        names = cls._roles(user, item, context, timestamp, weight, item_name, context_kind)
+        rest = cls._of_contexts(names, context_strengths, shown, column=True)
+        return cls._from_columns(_readers.frame_columns(frame, names), *rest, missing_user, on_bad_rows, lists=True)
 
     @classmethod
     def from_csv(
@@ -184,6 +221,10 @@ class Interactions:
         item_name: str | None = None,
         missing_user: Any = None,
         on_bad_rows: str = "report",
+        *,
+        context_kind: str | None = None,
+        context_strengths: float | Mapping[Any, float] | None = None,
+        shown: Any = None,
     ) -> Interactions:
         """Make interactions from the named columns of a CSV file with a header; needs the extra ``io``.
 
@@ -191,16 +232,12 @@ class Interactions:
         floats if all are written as numbers, else text. Empty fields, and ``nan``, ``NaN``, ``null`` or ``NULL``
         without quotes, are missing. Timestamps are numbers or ISO 8601 dates.
 
-        Parameters are the names of columns; what they hold is described at `from_arrays`.
+        Parameters are the names of columns; what they hold is described at `from_arrays`, and so are
+        `context_strengths` and `shown`, which a column of a CSV file cannot hold.
         """
-        names = cls._roles(user, item, context, timestamp, weight, item_name)
-        columns = {ROLES[role]: column for role, column in _readers.csv_columns(path, names).items()}
-        columns = {name: _readers.as_column(name, column) for name, column in columns.items()}
-        factorised = {name: _labels.factorise(name, columns[name]) for name in LABELS if name in columns}
-        for name in ("users", "items", "contexts"):
-            if name in factorised:
-                factorised[name] = _labels.typed_text(factorised[name])
-        return cls._from_factorised(factorised, columns, missing_user, on_bad_rows)
+        names = cls._roles(user, item, context, timestamp, weight, item_name, context_kind)
+        rest = cls._of_contexts(names, context_strengths, shown, column=False)
+        return cls._from_columns(_readers.csv_columns(path, names), *rest, missing_user, on_bad_rows, text=True)
 
     @classmethod
     def from_parquet(
@@ -214,32 +251,82 @@ class Interactions:
         item_name: str | None = None,
         missing_user: Any = None,
         on_bad_rows: str = "report",
+        *,
+        context_kind: str | None = None,
+        context_strengths: float | Mapping[Any, float] | None = None,
+        shown: Any = None,
     ) -> Interactions:
         """Make interactions from the named columns of a Parquet file, several, or a folder; needs the extra ``io``.
 
-        Parameters are the names of columns; what they hold is described at `from_arrays`.
+        Parameters, and columns of lists, are those of `from_dataframe`.
         """
-        names = cls._roles(user, item, context, timestamp, weight, item_name)
-        return cls._from_columns(_readers.parquet_columns(paths, names), missing_user, on_bad_rows)
+        names = cls._roles(user, item, context, timestamp, weight, item_name, context_kind)
+        rest = cls._of_contexts(names, context_strengths, shown, column=True)
+        return cls._from_columns(_readers.parquet_columns(paths, names), *rest, missing_user, on_bad_rows, lists=True)
 
     @staticmethod
     def _roles(*names: str | None) -> dict[str, str | None]:
         """Return role to name of column."""
-        return dict(zip(ROLES, names, strict=True))
+        return dict(zip(ROLES, (*names, None), strict=True))
+
+    @staticmethod
+    def _of_contexts(names: dict[str, Any], strengths: Any, shown: Any, *, column: bool) -> tuple[Any, Any]:
+        """Check what is said about contexts before anything is read; a column of what was shown joins `names`."""
+        kind = names["context_kind"]
+        given = {"context_kind": kind, "context_strengths": strengths, "shown": shown}
+        _validation.check_with_contexts(("context", names["context"]), **given)
+        strengths = _validation.check_context_strengths(strengths, kinds=("context_kind", kind))
+        if _validation.check_shown(shown, column=column):
+            names["shown"], shown = shown, None
+        return shown, strengths
 
     @classmethod
-    def _from_columns(cls, columns: dict[str, Any], missing_user: Any, on_bad_rows: str) -> Interactions:
-        """Make interactions from one column per role."""
-        columns = {ROLES[role]: column for role, column in columns.items()}
-        return cls.from_arrays(
-            columns.pop("users"), columns.pop("items"), **columns, missing_user=missing_user, on_bad_rows=on_bad_rows
-        )
+    def _from_columns(
+        cls,
+        columns: dict[str, Any],
+        shown: Any,
+        strengths: Any,
+        missing_user: Any,
+        on_bad_rows: str,
+        *,
+        lists: bool = False,
+        text: bool = False,
+    ) -> Interactions:
+        """Make interactions from columns by role; items may be in `lists`, and numbers written as `text`."""
+        columns = {ROLES[role]: _readers.as_column(ROLES[role], column) for role, column in columns.items()}
+        _validation.check_lengths(columns)
+        lengths = rows = None
+        if lists and _readers.holds_lists(columns["items"]):
+            lengths, columns["items"] = _readers.flattened("items", columns["items"])
+        labels = {name: _labels.factorise(name, columns[name]) for name in LABELS if name in columns}
+        if text:
+            typed = (name for name in labels if name != "item_names")
+            labels |= {name: _labels.typed_text(labels[name]) for name in typed}
+        if "shown" in columns:
+            shown = _contexts.shown_in_rows(columns.pop("shown"), labels["contexts"])
+        elif shown is not None:
+            shown = _contexts.shown_by_label(shown)
+        if lengths is not None:
+            codes, rows = _labels.one_row_per_entry(labels["items"].codes, lengths)
+            labels = {
+                name: column._replace(codes=codes if name == "items" else column.codes[rows])
+                for name, column in labels.items()
+            }
+            columns |= {name: columns[name].take(rows) for name in ("timestamps", "weights") if name in columns}
+        return cls._from_factorised(labels, columns, shown, strengths, missing_user, on_bad_rows, rows)
 
     @classmethod
     def _from_factorised(
-        cls, labels: dict[str, Factorised], columns: dict[str, Any], missing_user: Any, on_bad_rows: str
+        cls,
+        labels: dict[str, Factorised],
+        columns: dict[str, Any],
+        shown: _contexts.Shown | None,
+        strengths: Any,
+        missing_user: Any,
+        on_bad_rows: str,
+        source_rows: np.ndarray | None,
     ) -> Interactions:
-        """Sort good rows from bad ones and build the matrix."""
+        """Sort good rows from bad ones and build the matrix; `source_rows` are the user's where they are others."""
         _validation.check_choice("on_bad_rows", on_bad_rows, ["report", "raise"])
         users, items = _labels.without(labels["users"], missing_user), labels["items"]
         weights = times = None
@@ -258,7 +345,7 @@ class Interactions:
         for reason, bad in reasons.items():
             reasons[reason] = bad & good
             good &= ~bad
-        _validation.check_rows_are_good(on_bad_rows, reasons, int(good.sum()))
+        _validation.check_rows_are_good(on_bad_rows, reasons, int(good.sum()), source_rows)
 
         log = cls.__new__(cls)
         log.n_named_missing = int((users.codes == MISSING).sum() - (labels["users"].codes == MISSING).sum())
@@ -272,12 +359,17 @@ class Interactions:
         row_items, log.item_labels = _labels.renumbered(items.codes[good], items.labels)
         counts = np.bincount(row_users)
         log.heaviest_user = (log.user_labels[counts.argmax()], counts.max() / log.n_rows)
-        log.user_items = merged(row_users, row_items, None if weights is None else weights[good])
+        weights = None if weights is None else weights[good]
+        log.user_items = merged(row_users, row_items, weights)
         log.timestamps = None if times is None else latest(row_users, row_items, times[good], log.user_items)
         log.contexts = log.item_names = None
+        log.n_shown_unknown = log.n_shown_unknown_contexts = 0
         if "contexts" in labels:
-            contexts = _labels.renumbered(labels["contexts"].codes[good], labels["contexts"].labels)
-            log.contexts = Contexts(row_users, row_items, *contexts)
+            log.contexts = _contexts.of_good_rows(row_users, row_items, good, labels, weights, strengths)
+        if shown is not None:
+            codes = labels["contexts"].codes[good]
+            log.contexts, unknown = _contexts.with_shown(log.contexts, shown, codes, log.item_labels)
+            log.n_shown_unknown, log.n_shown_unknown_contexts = unknown
         if "item_names" in labels:
             names = labels["item_names"]
             log.item_names = commonest_names(row_items, names.codes[good], names.labels, log.n_items)
@@ -328,6 +420,9 @@ class Interactions:
         ]
         if self.bad_rows:
             sentences.append(self._bad_row_sentence())
+        if self.contexts is not None:
+            unknown = self.n_shown_unknown, self.n_shown_unknown_contexts
+            sentences.append(_contexts.described(self.contexts, *unknown))
         if self.names_missing and not self.n_named_missing:
             sentences.append("No row has the user that missing_user names.")
         label, share = self.heaviest_user
@@ -356,8 +451,7 @@ class Interactions:
         part.n_rows, part.bad_rows = user_items.nnz, {}
         if self.contexts is not None:
             kept = np.asarray(user_items[self.contexts.users, self.contexts.items]).ravel() != 0
-            rows = (column[kept] for column in self.contexts[:3])
-            part.contexts = Contexts(*rows, self.contexts.labels)
+            part.contexts = _contexts.rows_where(self.contexts, kept)
             part.n_rows = int(kept.sum())
         counts = np.diff(user_items.indptr)
         part.heaviest_user = (self.user_labels[counts.argmax()], counts.max() / max(user_items.nnz, 1))
@@ -371,10 +465,12 @@ ROLES = {
     "timestamp": "timestamps",
     "weight": "weights",
     "item_name": "item_names",
+    "context_kind": "context_kinds",
+    "shown": "shown",
 }
 
 
-LABELS = ("users", "items", "contexts", "item_names")
+LABELS = ("users", "items", "contexts", "context_kinds", "item_names")
 
 
 def merged(users: np.ndarray, items: np.ndarray, weights: np.ndarray | None) -> scipy.sparse.csr_array:

@@ -39,9 +39,15 @@ def assert_same(actual, expected):
     assert (actual.n_rows, actual.n_merged_rows) == (expected.n_rows, expected.n_merged_rows)
     assert (actual.contexts is None) == (expected.contexts is None)
     if actual.contexts is not None:
-        for one, other in zip(actual.contexts, expected.contexts, strict=True):
-            assert one.dtype == other.dtype
-            assert one.tolist() == other.tolist()
+        for name in actual.contexts._fields:
+            one, other = getattr(actual.contexts, name), getattr(expected.contexts, name)
+            assert type(one) is type(other), name
+            if one is not None:
+                assert one.dtype == other.dtype, name
+                one, other = (part.toarray() if name == "shown" else part for part in (one, other))
+                assert one.tolist() == other.tolist(), name
+    unknown = [(log.n_shown_unknown, log.n_shown_unknown_contexts) for log in (actual, expected)]
+    assert unknown[0] == unknown[1]
 
 
 def random_matrix(n_rows, n_columns, density, rng):

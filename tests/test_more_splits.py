@@ -1,6 +1,7 @@
 """Splits at random, in time, by folds and by users: what is in which part, and what they leave alone."""
 
 import datetime
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -26,15 +27,19 @@ def user_items():
 
 @pytest.fixture(scope="module")
 def log():
-    """60 users, 30 items, weights, contexts, names, and times of which many are equal."""
+    """60 users, 30 items, weights, contexts and all that can be known of them, names, and times, many of them equal."""
     rng = np.random.default_rng(1)
     items = rng.integers(30, size=500)
+    contexts = rng.integers(100, size=500)
     return Interactions.from_arrays(
         rng.integers(60, size=500),
         items,
         timestamps=rng.integers(50, size=500),
         weights=rng.random(500) + 0.5,
-        contexts=rng.integers(100, size=500),
+        contexts=contexts,
+        context_kinds=np.array(["page", "basket", "search"])[contexts % 3],
+        context_strengths={"basket": 0, "search": 0.2},
+        shown={context: rng.integers(35, size=12) for context in range(110)},
         item_names=[f"name of {item}" for item in items],
     )
 
@@ -87,12 +92,20 @@ def test_interactions_keep_labels_names_shape_and_the_contexts_of_what_they_have
         for name in ("user_labels", "item_labels", "item_names"):
             assert_array_equal(getattr(part, name), getattr(log, name))
         assert (part.user_items[part.contexts.users, part.contexts.items] > 0).all()
+        for name in ("labels", "kinds", "strengths", "shown"):  # of all contexts, as labels are of all users
+            assert getattr(part.contexts, name) is getattr(log.contexts, name)
     assert sum(len(part.contexts.users) for part in parts) == len(log.contexts.users)
+    columns = ("users", "items", "contexts", "weights")
+    rows = [zip(*(getattr(part.contexts, name).tolist() for name in columns), strict=True) for part in parts]
+    assert sorted(chain.from_iterable(rows)) == sorted(
+        zip(*(getattr(log.contexts, name).tolist() for name in columns), strict=True)
+    )
 
 
 @all_splits
 def test_interactions_are_not_changed(log, divide):
-    arrays = log.user_items.data, log.user_items.indices, log.user_items.indptr, log.timestamps, *log.contexts
+    *rows, shown = log.contexts
+    arrays = log.user_items.data, log.user_items.indices, log.user_items.indptr, log.timestamps, *rows, shown.data
     before = [array.copy() for array in arrays]
     for part in divide(log, 0):
         part.user_items.data[:] = -1

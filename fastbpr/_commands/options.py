@@ -60,6 +60,13 @@ def add_log_options(parser: argparse.ArgumentParser) -> None:
     columns.add_argument("--user", metavar="COL", required=True, help="who")
     columns.add_argument("--item", metavar="COL", required=True, help="did something with what")
     columns.add_argument("--context", metavar="COL", help="on which page, in which session or basket")
+    columns.add_argument("--context-kind", metavar="COL", help="of which kind that is, such as trending or search")
+    columns.add_argument(
+        "--context-strength", metavar="[KIND=]X", action="append",
+        help="how much of what happens together there, from 0 to 1, is owed to being shown together: for contexts of "
+        "a kind, once for each kind, or for all (default: 1)",
+    )  # fmt: skip
+    columns.add_argument("--shown", metavar="COL", help="lists of the items shown there (Parquet only)")
     columns.add_argument("--timestamp", metavar="COL", help="when")
     columns.add_argument("--weight", metavar="COL", help="how much the row counts, a number above 0 (default: 1)")
     columns.add_argument("--item-name", metavar="COL", help="title of the item, shown beside its label")
@@ -143,8 +150,9 @@ def read_log(arguments: argparse.Namespace) -> Interactions:
     """Read the files, and tell what was read."""
     files = arguments.files
     kind = _validation.check_log_files(files)
-    roles = ("user", "item", "context", "timestamp", "weight", "item_name")
+    roles = ("user", "item", "context", "context_kind", "shown", "timestamp", "weight", "item_name")
     options = {role: getattr(arguments, role) for role in roles}
+    options["context_strengths"] = _validation.check_strength_options(arguments.context_strength)
     options["missing_user"] = meanings(arguments.missing_user)
     with without_warnings_of_the_library():  # the summary has them
         if kind == "csv":

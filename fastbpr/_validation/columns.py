@@ -197,13 +197,16 @@ def date(value: Any) -> np.datetime64:
     return np.datetime64(value, "us")
 
 
-def check_rows_are_good(on_bad_rows: str, reasons: Mapping[str, np.ndarray], n_good: int) -> None:
-    """Refuse bad rows where the user wants that, and data without any good row."""
+def check_rows_are_good(
+    on_bad_rows: str, reasons: Mapping[str, np.ndarray], n_good: int, rows: np.ndarray | None = None
+) -> None:
+    """Refuse bad rows where the user wants that, and data without any good row; `rows` are the user's if others."""
     counts = counted(reasons)
     listing = ", ".join(f"{reason} {count:,}" for reason, count in counts.items())
     bad_rows = f"{sum(counts.values()):,} bad rows of {sum(counts.values()) + n_good:,} ({listing})"
     if counts and on_bad_rows == "raise":
         first = min(int(np.argmax(bad)) for bad in reasons.values() if bad.any())
+        first = first if rows is None else int(rows[first])
         raise ValueError(
             f"The rows must all have a user, an item and valid values, got {bad_rows}; the first is row {first}, "
             "counted from 0. Repair them, or leave them out with on_bad_rows='report'."
