@@ -44,12 +44,13 @@ class Shop(NamedTuple):
 
         `strengths` of the kinds "trending" and "session" are 1 and 0 if None: a session is the visitor's own choice.
         """
+        strengths = STRENGTHS if strengths is None else strengths
         return Interactions.from_arrays(
             self.users,
             self.items,
             contexts=self.contexts,
             context_kinds=self.context_kinds,
-            context_strengths=STRENGTHS if strengths is None else strengths,
+            context_strengths={kind: value for kind, value in strengths.items() if kind != TRENDING or self.shown},
             shown=self.shown or None,
             timestamps=self.timestamps,
             item_names=self.item_names[np.searchsorted(self.item_labels, self.items)],
