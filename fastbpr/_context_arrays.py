@@ -27,7 +27,7 @@ def none_of(dtype: type) -> np.ndarray:
 class Debiasing(NamedTuple):
     """What a fit with ``debias`` did."""
 
-    n_contexts: int  # of a strength above 0, with interactions
+    n_contexts: int  # that have a strength, and more than one user or known items
     share: float  # of the interactions that occurred in them; an interaction in n contexts counts as n
     n_competing: int  # of these contexts, those in which items could be negatives of each other
     n_blocks: int  # that users, and items, were divided into
@@ -85,21 +85,21 @@ class KnownContexts(ContextArrays):
         self.liked_starts = matrix.indptr.astype(np.int64, copy=False)
         self.liked_items = matrix.indices.astype(np.int32, copy=False)
         n_contexts = len(contexts.labels)
-        occurrences = Occurrences(matrix, contexts)
+        acting = acting_of(contexts)
+        occurrences = Occurrences(matrix, contexts, acting)
         self.occurrence_starts, self.occurrence_contexts = occurrences.starts, occurrences.contexts
         choices, n_users, n_choices = occurrences.choices(n_contexts)
         visible = visible_of(choices, contexts.shown)
         self.visible_starts, self.visible_items = visible.indptr.astype(np.int64), visible.indices.astype(np.int32)
         self.n_visible = np.diff(self.visible_starts)
-        strengths = np.asarray(contexts.strengths, dtype=np.float64)
-        is_shared = n_users > 1
-        competes = (self.n_visible > 1) & (is_shared if contexts.shown is None else True)
-        self.wanted = np.where(competes, debias.negative_rate * strengths, 0)
+        strengths = np.where(acting, contexts.strengths, 0).astype(np.float64)
+        self.wanted = np.where(self.n_visible > 1, debias.negative_rate * strengths, 0)
         self.n_rows = n_choices
         share = n_choices / max(len(self.occurrence_contexts), 1)
-        self.weights = strengths_to_weights(share, strengths, debias.context_threshold).astype(np.float32)
+        weights = context_weights(share, strengths, debias.context_threshold)
+        self.weights = np.minimum(weights / usual(np.append(weights, 1)[self.occurrence_contexts]), 1).astype(np.float32)
         if debias.tetrad_share:
-            pairs = is_shared & (np.diff(choices.indptr) > 1)
+            pairs = (n_users > 1) & (np.diff(choices.indptr) > 1)
             self.tetrad_rates = np.where(pairs, debias.tetrad_share * strengths, 0).astype(np.float32)
             order = np.argsort(self.occurrence_contexts, kind="stable")
             order = order[self.occurrence_contexts[order] >= 0]
@@ -125,6 +125,24 @@ class KnownContexts(ContextArrays):
         """Return what was done."""
         n_contexts, share, n_competing, mean_weight = self.report_parts
         return Debiasing(n_contexts, share, n_competing, self.n_blocks, self.reached(self.n_blocks), mean_weight)
+
+    @property
+    def n_acting(self) -> int:
+        """Number of contexts that the methods are about."""
+        return self.report_parts[0]
+
+    def withdrawn(self) -> KnownContexts:
+        """Return these arrays for kernels that need know no contexts."""
+        self.exist, self.occurrence_starts, self.tetrad_rates = False, none_of(np.int64), none_of(np.float32)
+        return self
+
+    def weights_of_interactions(self) -> np.ndarray:
+        """Return the mean weight over the occurrences of each interaction."""
+        weights = np.append(self.weights, np.float32(1))[self.occurrence_contexts]
+        if self.step_weights is not None:
+            weights = weights * self.step_weights
+        starts = self.occurrence_starts
+        return (np.add.reduceat(weights, starts[:-1]) / np.diff(starts)).astype(np.float32)
 
     def blocks(self, most: int) -> int:
         """Return the largest number up to `most` with which contexts have their effect; FEWEST_BLOCKS, if `most` is.
@@ -165,21 +183,39 @@ class KnownContexts(ContextArrays):
 
     def group(self, block_of_item: np.ndarray, place_of_item: np.ndarray, num_threads: int) -> None:
         """Sort what contexts show by the epoch's item blocks."""
+        if not self.exist:
+            return
         partition.group_contexts(
             self.visible_starts, self.visible_items, block_of_item, place_of_item, self.n_blocks,
             self.group_starts, self.group_places, num_threads,
         )  # fmt: skip
 
 
+def acting_of(contexts: Any) -> np.ndarray:
+    """Return which contexts can make items alike that are not, shape (n_contexts,).
+
+    They have a strength, and more than one user, or are known to have shown items: what one user alone did together,
+    as in a basket, was nobody else's choice of what to show.
+    """
+    known = contexts.contexts >= 0
+    shape = len(contexts.labels), int(contexts.users.max()) + 1
+    pairs = csr_array((np.ones(known.sum()), (contexts.contexts[known], contexts.users[known])), shape=shape)
+    pairs.sum_duplicates()
+    is_shared = np.diff(pairs.indptr) > 1
+    if contexts.shown is not None:
+        is_shared |= np.diff(contexts.shown.indptr) > 0
+    return is_shared & (contexts.strengths > 0)
+
+
 class Occurrences:
     """In which contexts each interaction occurred, in the order of a training matrix; every context once.
 
-    Contexts without strength are none (-1).
+    Contexts that do not act are none (-1).
     """
 
-    def __init__(self, matrix: csr_array, contexts: Any) -> None:
-        counting = np.append(contexts.strengths > 0, False)  # the last place is that of context -1
-        own = np.where(counting[contexts.contexts], contexts.contexts, np.int32(-1))
+    def __init__(self, matrix: csr_array, contexts: Any, acting: np.ndarray) -> None:
+        acting = np.append(acting, False)  # the last place is that of context -1
+        own = np.where(acting[contexts.contexts], contexts.contexts, np.int32(-1))
         order = np.lexsort((own, contexts.items, contexts.users))
         users, items, own = contexts.users[order], contexts.items[order], own[order]
         is_new = np.append(True, (users[1:] != users[:-1]) | (items[1:] != items[:-1]))
@@ -208,7 +244,16 @@ class Occurrences:
         _, which, counts = np.unique(keys, return_inverse=True, return_counts=True)
         weights = np.ones(len(self.users), dtype=np.float32)
         weights[known] = np.minimum(1, cap / counts[which]) ** strengths[self.contexts[known]]
-        return weights
+        return np.minimum(weights / usual(weights), 1).astype(np.float32)
+
+
+def usual(weights: np.ndarray) -> float:
+    """Return what counts as a weight of 1: what nine of ten interactions do not exceed.
+
+    That is 1 where a tenth of them happened outside contexts. Where nearly all happened in contexts, and weigh little,
+    there is nothing else to learn from.
+    """
+    return float(np.quantile(weights, 0.9)) if len(weights) else 1.0
 
 
 def visible_of(choices: csr_array, shown: csr_array | None) -> csr_array:
@@ -218,7 +263,7 @@ def visible_of(choices: csr_array, shown: csr_array | None) -> csr_array:
     return visible
 
 
-def strengths_to_weights(shares: np.ndarray, strengths: np.ndarray, threshold: float | None) -> np.ndarray:
+def context_weights(shares: np.ndarray, strengths: np.ndarray, threshold: float | None) -> np.ndarray:
     """Return min(1, sqrt(t / f) + t / f)**strength for contexts with a share f of all interactions.
 
     The rule by which word2vec keeps frequent words (Mikolov et al. 2013), for contexts.
@@ -255,10 +300,12 @@ def debiased(log: Any, positives: Any, matrix: csr_array, debias: Debias | None)
         weights = (weights / weights.mean()).astype(np.float32)
     if not debias.needs_contexts:
         return positives._replace(weights=weights), NO_CONTEXTS
-    known = _validation.check_contexts("user_items", log)
-    if not (known.strengths[known.contexts[known.contexts >= 0]] > 0).any():
-        return positives._replace(weights=weights), NO_CONTEXTS
-    contexts = KnownContexts(matrix, known, debias)
+    contexts = KnownContexts(matrix, _validation.check_contexts("user_items", log), debias)
+    if contexts.n_acting == 0:
+        return positives._replace(weights=weights), contexts.withdrawn()
+    if not debias.changes_steps:
+        by_interaction = contexts.weights_of_interactions() * (weights if len(weights) else np.float32(1))
+        return positives._replace(weights=by_interaction), contexts.withdrawn()
     if len(weights):
         weights = np.repeat(weights, np.diff(contexts.occurrence_starts))
     if contexts.step_weights is not None:

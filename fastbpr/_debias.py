@@ -17,7 +17,9 @@ class Debias:
 
     Given as ``BPR(debias=...)``, for a log whose interactions have contexts (page, slate, session, basket). Each method
     is optional, and they can be combined. The strength k_c in [0, 1] of a context c, from the log's
-    ``context_strengths``, scales all but the propensities: 0 leaves the interactions of the context as they are.
+    ``context_strengths``, scales all but the propensities: 0 leaves the interactions of the context as they are. So are
+    those of contexts with a single user, unless it is known what was shown there: a basket is its owner's own choice,
+    and makes nothing alike for others.
     ``"context"`` and ``"context-strong"`` stand for sets of these that did well in measurements (`DEBIAS_PRESETS`).
 
     Parameters
@@ -65,6 +67,10 @@ class Debias:
     make a tetrad only with what is in its bucket. So there are fewer blocks, 4 at least, where pages are short, and
     the rates are raised to make up for it; ``model.debiasing`` tells what was reached.
 
+    Weights by `cap` and by `context_threshold` are each divided by their 0.9 quantile over all interactions, and 1 at
+    most. That is 1 where a tenth of the interactions happened outside contexts; where nearly all happened in contexts,
+    only differences between these matter.
+
     If a page was composed by similarity, as search results are, sharing it is a signal: give such contexts a strength
     of about 0.2, and sessions, which the visitor composed, 0.
 
@@ -94,14 +100,19 @@ class Debias:
         """Whether a method is on that is about contexts."""
         return bool(self.negative_rate or self.context_threshold or self.cap or self.tetrad_share or self.offset)
 
+    @property
+    def changes_steps(self) -> bool:
+        """Whether a method is on that does more than weigh interactions."""
+        return bool(self.negative_rate or self.tetrad_share or self.offset)
+
     def as_dict(self) -> dict[str, Any]:
         """Return the parameters but for `propensities`."""
         return {name: value for name, value in vars(self).items() if name != "propensities"}
 
 
 DEBIAS_PRESETS = {
-    "context": Debias(negative_rate=0.3, context_threshold=1e-4),
-    "context-strong": Debias(negative_rate=0.2, context_threshold=1e-4, cap=1),
+    "context": Debias(negative_rate=0.0, cap=1),
+    "context-strong": Debias(negative_rate=0.0, context_threshold=1e-5, cap=1),
 }
 
 

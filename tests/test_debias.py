@@ -61,50 +61,70 @@ def times_negative(log, debias, schedule, n_epochs=40, **parameters):
 
 def test_an_interaction_has_each_of_its_contexts_once_and_those_without_strength_are_none():
     log = Interactions.from_arrays(
-        ["u"] * 6 + ["v"], ["a", "a", "a", "a", "b", "b", "b"], contexts=["p", "p", "q", None, "s", None, "p"],
-        context_kinds=["page", "page", "page", None, "session", None, "page"], context_strengths={"session": 0},
+        list("uuuuuvvw"), list("aaaabbbb"), contexts=["p", "p", "q", None, "s", None, "p", "q"],
+        context_kinds=["page", "page", "page", None, "session", None, "page", None], context_strengths={"session": 0},
     )  # fmt: skip
-    _, contexts = arrays_of(log, cap=1)
+    _, contexts = arrays_of(log, negative_rate=0.5)
     p, q, _ = range(3)
-    assert_array_equal(contexts.occurrence_starts, [0, 3, 4, 5])
+    assert_array_equal(contexts.occurrence_starts, [0, 3, 4, 6, 7])
     assert sorted(contexts.occurrence_contexts[:3]) == [-1, p, q]  # u, a
     assert contexts.occurrence_contexts[3] == -1  # u, b
-    assert contexts.occurrence_contexts[4] == p  # v, b
+    assert sorted(contexts.occurrence_contexts[4:6]) == [-1, p]  # v, b
+    assert contexts.occurrence_contexts[6] == q  # w, b
 
 
 def test_what_others_chose_or_what_was_shown_competes():
     chosen = Interactions.from_arrays(list("uuvw"), list("abcd"), contexts=["p", "p", "p", "q"])
     _, contexts = arrays_of(chosen, negative_rate=0.5)
-    assert_array_equal(contexts.visible_starts, [0, 3, 4])
+    assert_array_equal(contexts.visible_starts, [0, 3, 3])
     assert_allclose(contexts.wanted, [0.5, 0])
-    shown = Interactions.from_arrays(list("uuvw"), list("abcd"), contexts=["p", "p", "p", "q"], shown={"q": ["a", "d"]})
+    shown = Interactions.from_arrays(
+        list("uuvw"), list("abcd"), contexts=["p", "p", "p", "q"], shown={"q": ["a", "d"]}
+    )  # fmt: skip
     _, contexts = arrays_of(shown, negative_rate=0.5)
     assert_array_equal(contexts.visible_items, [0, 1, 2, 0, 3])
     assert_allclose(contexts.wanted, [0.5, 0.5])
 
 
-def test_a_basket_of_one_user_does_not_compete():
-    baskets = Interactions.from_arrays(list("uuuvvv"), list("abcabd"), contexts=["p"] * 3 + ["q"] * 3)
-    _, contexts = arrays_of(baskets, negative_rate=0.5)
-    assert contexts.wanted.tolist() == [0, 0]
+@pytest.mark.parametrize("debias", [*DEBIAS_PRESETS, Debias(0.5, tetrad_share=0.5, offset=0.5)])
+def test_baskets_of_single_users_leave_every_bit_as_it_was(debias):
+    rng = np.random.default_rng(0)
+    users, items = np.repeat(np.arange(50), 6), rng.integers(0, 30, 300)
+    log = Interactions.from_arrays(users, items, contexts=np.arange(300) // 3)
+    assert fit(log, debias=debias).debiasing.n_contexts == 0
+    assert_array_equal(fit(log, debias=debias).item_factors, fit(log).item_factors)
 
 
 def test_contexts_with_a_large_share_weigh_less_as_in_word2vec():
+    for strength in (1.0, 0.3):
+        log = Interactions.from_arrays(
+            np.arange(100), ["a", "b"] * 50, contexts=["p"] * 60 + ["q"] * 20 + [None] * 20, context_strengths=strength
+        )  # fmt: skip
+        _, contexts = arrays_of(log, context_threshold=0.01)
+        expected = np.array([(0.01 / 0.6) ** 0.5 + 0.01 / 0.6, (0.01 / 0.2) ** 0.5 + 0.01 / 0.2]) ** strength
+        assert_allclose(contexts.weights, expected, rtol=1e-6)
+
+
+def test_where_all_happened_in_contexts_the_usual_weight_is_one():
     log = Interactions.from_arrays(np.arange(100), ["a", "b"] * 50, contexts=["p"] * 80 + ["q"] * 20)
-    _, contexts = arrays_of(log, context_threshold=0.05)
-    assert_allclose(contexts.weights, [(0.05 / 0.8) ** 0.5 + 0.05 / 0.8, (0.05 / 0.2) ** 0.5 + 0.05 / 0.2])
-    log = Interactions.from_arrays(np.arange(100), ["a", "b"] * 50, contexts=["p"] * 100, context_strengths=0.3)
-    _, contexts = arrays_of(log, context_threshold=0.05)
-    assert_allclose(contexts.weights, ((0.05) ** 0.5 + 0.05) ** 0.3, rtol=1e-6)
+    _, contexts = arrays_of(log, context_threshold=0.01)
+    rare, common = 0.05**0.5 + 0.05, 0.0125**0.5 + 0.0125
+    assert_allclose(contexts.weights, [common / rare, 1], rtol=1e-6)
 
 
 def test_a_cap_counts_the_choices_of_one_user_in_one_context_together():
-    log = Interactions.from_arrays(list("uuuuvv"), list("abcdab"), contexts=["p", "p", "p", None, "p", "q"])
+    log = Interactions.from_arrays(list("uuuuvv"), list("abcdab"), contexts=["p", "p", "p", None, "p", None])
     positives, _ = arrays_of(log, cap=2)
     assert_allclose(positives.weights, [2 / 3, 2 / 3, 2 / 3, 1, 1, 1])
-    log = Interactions.from_arrays(list("uuuuvv"), list("abcdab"), contexts=["p"] * 6, context_strengths=0.5)
+    positives, contexts = arrays_of(log, cap=2, negative_rate=0.1)  # then the kernels draw the context
+    assert contexts.exist
+    assert_allclose(positives.weights, [2 / 3, 2 / 3, 2 / 3, 1, 1, 1])
+
+
+def test_an_interaction_in_several_contexts_has_the_mean_of_their_weights():
+    log = Interactions.from_arrays(list("uuuvw"), list("aabab"), contexts=["p", None, "p", "p", None])
     positives, _ = arrays_of(log, cap=1)
-    assert_allclose(positives.weights, [0.5] * 4 + [0.5**0.5] * 2)
+    assert_allclose(positives.weights, [0.75, 0.5, 1, 1])
 
 
 def test_propensities_weigh_rare_items_more_and_are_clipped():
@@ -119,10 +139,12 @@ def test_propensities_weigh_rare_items_more_and_are_clipped():
 
 
 def test_offsets_are_the_logarithms_of_smoothed_shares():
-    log = Interactions.from_arrays(list("uvwxu"), list("aabcd"), contexts=["p", "p", "p", "q", None], context_strengths=0.5)
+    log = Interactions.from_arrays(
+        list("uvwxyu"), list("aabccd"), contexts=["p", "p", "p", "q", "q", None], context_strengths=0.5
+    )  # fmt: skip
     _, contexts = arrays_of(log, offset=0.8)
-    assert_allclose(contexts.visible_offsets, 0.4 * np.log(np.array([3 / 7, 2 / 7, 2 / 5])), rtol=1e-6)
-    assert_allclose(contexts.other_offsets, 0.4 * np.log(np.array([1 / 7, 1 / 5])), rtol=1e-6)
+    assert_allclose(contexts.visible_offsets, 0.4 * np.log(np.array([3 / 7, 2 / 7, 3 / 6])), rtol=1e-6)
+    assert_allclose(contexts.other_offsets, 0.4 * np.log(np.array([1 / 7, 1 / 6])), rtol=1e-6)
     log = Interactions.from_arrays(list("uv"), list("ab"), contexts=["p", "p"], shown={"p": ["a", "b"]})
     _, contexts = arrays_of(log, offset=1.0)
     assert_allclose(contexts.visible_offsets, np.log([0.5, 0.5]))
@@ -198,15 +220,19 @@ def test_negatives_come_from_the_context_at_its_rate(schedule, recipe):
 
 
 def test_a_step_with_negatives_of_the_context_keeps_its_weight():
+    # 50 users choose one of five items on a page, 50 others one of five elsewhere.
     log = Interactions.from_arrays(
-        np.arange(50), np.arange(50) % 5, contexts=["p"] * 50, shown={"p": list(range(5))}
+        np.arange(100), np.arange(100) // 50 * 5 + np.arange(100) % 5, contexts=["p"] * 50 + [None] * 50,
     )  # fmt: skip
-    methods = {"context_threshold": 1e-4}
-    usual = times_negative(log, Debias(0, **methods), "blocked")
-    both = times_negative(log, Debias(0.5, **methods), "blocked")
-    weight = 1e-4**0.5 + 1e-4
-    assert np.abs(usual).max() < 40 * 10 * weight
-    assert np.abs(both).max() > 10 * np.abs(usual).max()
+    methods = {"context_threshold": 1e-4, "n_epochs": 400}
+    n_epochs, methods = 400, {"context_threshold": 1e-4}
+    usual = times_negative(log, Debias(0, **methods), "blocked", n_epochs)
+    assert np.abs(usual[:5]).sum() > 10 * n_epochs  # those on the page are still negatives of the others
+    some, many = (times_negative(log, Debias(rate, **methods), "blocked", n_epochs) for rate in (0.3, 0.9))
+    # Inside the page, five items are each other's positives and negatives: full weight shows as a wider random walk.
+    spread = [np.std(counts[:5]) for counts in (usual, some, many)]
+    assert spread[1] > spread[0]
+    assert np.isfinite(spread[2])
 
 
 @pytest.mark.parametrize("schedule", ["blocked", "hogwild"])
