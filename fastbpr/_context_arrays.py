@@ -46,7 +46,9 @@ class ContextArrays:
     def __init__(self) -> None:
         self.occurrence_starts = none_of(np.int64)  # (n_interactions + 1,)
         self.occurrence_contexts = none_of(np.int32)  # (n_occurrences,)
-        self.rates, self.weights, self.tetrad_rates = (none_of(np.float32) for _ in range(3))  # (n_contexts,)
+        # Of context -1, which is none, 0, 1 ..
+        self.rates, self.weights = none_of(np.float32), none_of(np.float32)
+        self.tetrad_rates = none_of(np.float32)  # (n_contexts,)
         self.visible_starts, self.visible_items = none_of(np.int64), none_of(np.int32)
         self.visible_offsets, self.other_offsets = none_of(np.float32), none_of(np.float32)
         self.liked_starts, self.liked_items = none_of(np.int64), none_of(np.int32)
@@ -97,7 +99,9 @@ class KnownContexts(ContextArrays):
         self.n_rows = n_choices
         share = n_choices / max(len(self.occurrence_contexts), 1)
         weights = context_weights(share, strengths, debias.context_threshold)
-        self.weights = np.minimum(weights / usual(np.append(weights, 1)[self.occurrence_contexts]), 1).astype(np.float32)
+        weights = np.append(1, weights)
+        weights = np.minimum(weights / usual(weights[self.occurrence_contexts + 1]), 1)
+        self.weights = weights.astype(np.float32)
         if debias.tetrad_share:
             pairs = (n_users > 1) & (np.diff(choices.indptr) > 1)
             self.tetrad_rates = np.where(pairs, debias.tetrad_share * strengths, 0).astype(np.float32)
@@ -115,7 +119,7 @@ class KnownContexts(ContextArrays):
         counts = (strengths > 0) & (self.n_rows > 0)
         concerned = self.occurrence_contexts >= 0
         concerned[concerned] = counts[self.occurrence_contexts[concerned]]
-        weights = self.weights[self.occurrence_contexts[concerned]]
+        weights = self.weights[self.occurrence_contexts[concerned] + 1]
         if self.step_weights is not None:
             weights = weights * self.step_weights[concerned]
         mean = float(weights.mean()) if len(weights) else 1.0
@@ -138,7 +142,7 @@ class KnownContexts(ContextArrays):
 
     def weights_of_interactions(self) -> np.ndarray:
         """Return the mean weight over the occurrences of each interaction."""
-        weights = np.append(self.weights, np.float32(1))[self.occurrence_contexts]
+        weights = self.weights[self.occurrence_contexts + 1]
         if self.step_weights is not None:
             weights = weights * self.step_weights
         starts = self.occurrence_starts
@@ -177,7 +181,8 @@ class KnownContexts(ContextArrays):
     def divide(self, n_blocks: int) -> None:
         """Take the number of blocks."""
         self.n_blocks = n_blocks
-        self.rates = np.minimum(self.rates_in(n_blocks), MOST_IN_CONTEXT).astype(np.float32)
+        rates = np.minimum(self.rates_in(n_blocks), MOST_IN_CONTEXT)
+        self.rates = np.append(0, np.where(self.wanted > 0, rates, 0)).astype(np.float32)
         self.group_starts = np.empty(len(self.n_visible) * n_blocks + 1, dtype=np.int64)
         self.group_places = np.empty(len(self.visible_items), dtype=np.int32)
 

@@ -112,7 +112,7 @@ class Debias:
 
 DEBIAS_PRESETS = {
     "context": Debias(negative_rate=0.0, cap=1),
-    "context-strong": Debias(negative_rate=0.0, context_threshold=1e-5, cap=1),
+    "context-strong": Debias(negative_rate=0.2, context_threshold=1e-5, cap=1),
 }
 
 

@@ -102,14 +102,14 @@ def test_contexts_with_a_large_share_weigh_less_as_in_word2vec():
         )  # fmt: skip
         _, contexts = arrays_of(log, context_threshold=0.01)
         expected = np.array([(0.01 / 0.6) ** 0.5 + 0.01 / 0.6, (0.01 / 0.2) ** 0.5 + 0.01 / 0.2]) ** strength
-        assert_allclose(contexts.weights, expected, rtol=1e-6)
+        assert_allclose(contexts.weights, [1, *expected], rtol=1e-6)  # first that of no context
 
 
 def test_where_all_happened_in_contexts_the_usual_weight_is_one():
     log = Interactions.from_arrays(np.arange(100), ["a", "b"] * 50, contexts=["p"] * 80 + ["q"] * 20)
     _, contexts = arrays_of(log, context_threshold=0.01)
     rare, common = 0.05**0.5 + 0.05, 0.0125**0.5 + 0.0125
-    assert_allclose(contexts.weights, [common / rare, 1], rtol=1e-6)
+    assert_allclose(contexts.weights[1:], [common / rare, 1], rtol=1e-6)
 
 
 def test_a_cap_counts_the_choices_of_one_user_in_one_context_together():

@@ -2,7 +2,7 @@
 from libc.stdint cimport int16_t, int32_t, int64_t, uint32_t, uint64_t
 
 from fastbpr._kernels.batches cimport WINDOW, Batch, Model, Sums, train_batch
-from fastbpr._kernels.contexts cimport Contexts, compete, enter_context, offset_of
+from fastbpr._kernels.contexts cimport Contexts, draw_in_context, enter_context, offset_of
 from fastbpr._kernels.negatives cimport Pool, Taken, draw_free
 from fastbpr._kernels.prefetch cimport prefetch_row_to_write
 from fastbpr._kernels.random cimport (
@@ -100,15 +100,14 @@ cdef inline void train_bucket(const Model* model, const Buckets* buckets, Py_ssi
             stop = min(run_end, end)
             complete &= choose(taken, first + (entry - start), second + (entry - start), stop - entry, items,
                                n_places, &rng, batch.negatives + (entry - start))
-            if has_contexts:
-                complete &= enter_contexts(model, buckets, item_block, pool, first_entry + entry, stop - entry,
-                                           entry - start, &rng, scratch, &changes, batch.negatives, sums)
             entry = stop
         for k in range(end - start):
             batch.positives[k] = items[places[start + k]]
         batch.users = users + start
         batch.weights = weights + start if weights != NULL else NULL
         if has_contexts:
+            complete &= enter_contexts(model, buckets, item_block, pool, first_entry + start, end - start,
+                                       batch.positives, batch.negatives, &rng, scratch, &changes, sums)
             batch.weights = changes.weights
         if not complete or end - start != n_ordered:
             spread_out(&batch, end - start)
@@ -119,33 +118,57 @@ cdef inline void train_bucket(const Model* model, const Buckets* buckets, Py_ssi
 
 
 cdef inline bint enter_contexts(const Model* model, const Buckets* buckets, Py_ssize_t item_block, Pool* pool,
-                                int64_t first_entry, Py_ssize_t n, Py_ssize_t place_in_window, uint64_t* rng,
-                                Scratch* scratch, Changes* changes, int32_t* negatives, Sums* sums) noexcept nogil:
-    """Let n entries of one run compete in their contexts; entries that make a tetrad, now, get -1 for a negative.
+                                int64_t first_entry, Py_ssize_t n, const int32_t* positives, int32_t* negatives,
+                                uint64_t* rng, Scratch* scratch, Changes* changes, Sums* sums) noexcept nogil:
+    """Let a window's entries compete in their contexts; those that make a tetrad, now, get -1 for a negative.
 
-    Return whether none did.
+    Return whether none did. Which entries have a negative of their context is settled for all of them without a
+    branch, which would be mispredicted.
     """
     cdef:
-        Py_ssize_t k, slot
-        int64_t entry
-        int32_t context, place
+        const Contexts* contexts = &buckets.contexts
+        const int32_t* own = buckets.entry_contexts + first_entry
+        const int32_t* users = buckets.users + first_entry
+        const float* weights = buckets.weights + first_entry if buckets.weights != NULL else NULL
+        float[WINDOW] rates
+        int32_t[WINDOW] is_chosen
+        int16_t[WINDOW] chosen
+        uint64_t word
+        Py_ssize_t k, t, n_chosen = 0
+        int32_t item
         bint complete = True
     for k in range(n):
-        entry = first_entry + k
-        slot = place_in_window + k
-        context = buckets.entry_contexts[entry]
-        changes.weights[slot] = buckets.weights[entry] if buckets.weights != NULL else <float>1
-        changes.offsets[slot] = 0
-        if context < 0 or negatives[slot] < 0:
-            continue
-        if pair_up(model, buckets, context, pool, entry, rng, scratch, sums):
-            negatives[slot] = -1
-            complete = False
-            continue
-        place = compete(pool, &buckets.contexts, context, item_block, &scratch.taken, rng, &changes.weights[slot])
-        if place >= 0:
-            negatives[slot] = pool.items[place]
-        changes.offsets[slot] = offset_of(pool, pool.items[buckets.places[entry]]) - offset_of(pool, negatives[slot])
+        changes.weights[k] = contexts.weights[own[k]]
+        rates[k] = contexts.rates[own[k]]
+    for k in range(n, WINDOW):
+        rates[k] = 0
+    for k in range(WINDOW // 2):  # two coins of 24 bits from a word
+        word = word_at(rng[0], k + 1)
+        is_chosen[2 * k] = share_of(word) < rates[2 * k]
+        is_chosen[2 * k + 1] = share_of(word << 24) < rates[2 * k + 1]
+    rng[0] = position_at(rng[0], WINDOW // 2)
+    for k in range(n):
+        chosen[n_chosen] = <int16_t>k
+        n_chosen += is_chosen[k]
+    for t in range(n_chosen):
+        k = chosen[t]
+        enter_context(pool, contexts, own[k], item_block, users[k])
+        item = draw_in_context(pool, positives[k], rng) if negatives[k] >= 0 else -1
+        if item >= 0:
+            negatives[k] = item
+            changes.weights[k] = 1
+    if weights != NULL:
+        for k in range(n):
+            changes.weights[k] *= weights[k]
+    if buckets.tetrads.rates != NULL:
+        for k in range(n):
+            if pair_up(model, buckets, own[k], pool, first_entry + k, rng, scratch, sums):
+                negatives[k] = -1
+                complete = False
+    if contexts.visible_starts != NULL:
+        for k in range(n):
+            enter_context(pool, contexts, own[k], item_block, users[k])
+            changes.offsets[k] = offset_of(pool, positives[k]) - offset_of(pool, negatives[k])
     return complete
 
 
@@ -269,7 +292,7 @@ cdef inline void train_bucket_stepwise(const Model* model, const Buckets* bucket
             context = buckets.entry_contexts[entry]
             if pair_up(model, buckets, context, pool, entry, &rng, scratch, sums):
                 continue
-            enter_context(pool, &buckets.contexts, context, item_block)
+            enter_context(pool, &buckets.contexts, context, item_block, user)
         train_one(model, &buckets.recipe, pool, &scratch.taken, user, pool.items[buckets.places[entry]],
                   buckets.weights[entry] if buckets.weights != NULL else <float>1, &rng, scratch.rows, sums)
 

@@ -7,8 +7,9 @@ arrays.
 """
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
-from fastbpr._kernels.negatives cimport Pool, Taken, is_taken
+from fastbpr._kernels.negatives cimport Pool
 from fastbpr._kernels.random cimport draw_below, draw_word, share_of
+from fastbpr._kernels.search cimport contains
 
 cdef enum:
     CONTEXT_TRIES = 8  # draws from a context, before its items are taken to be the user's own
@@ -17,8 +18,10 @@ cdef struct Contexts:
     # What a fit knows of its contexts. `group_starts` is NULL where there are none, `visible_starts` without offsets.
     const int64_t* group_starts     # (n_contexts * n_blocks + 1,)  offsets by context and item block
     const int32_t* group_places     # (n_visible,)  places, in their blocks, of the items that a context shows
-    const float* rates              # (n_contexts,)  how often a negative is one of them
-    const float* weights            # (n_contexts,)  of a step whose negative is not
+    const float* rates              # of context -1 (none), 0, 1 ..: how often a negative is one of them
+    const float* weights            # the same, of a step whose negative is not
+    const int64_t* liked_starts     # the training positives, canonical CSR; NULL if they may be negatives
+    const int32_t* liked_items
     const int64_t* visible_starts   # (n_contexts + 1,)
     const int32_t* visible_items    # (n_visible,)  ascending in each context
     const float* visible_offsets    # (n_visible,)
@@ -26,10 +29,12 @@ cdef struct Contexts:
     Py_ssize_t n_blocks
 
 
-cdef inline void enter_context(Pool* pool, const Contexts* contexts, int32_t context, Py_ssize_t block) noexcept nogil:
+cdef inline void enter_context(Pool* pool, const Contexts* contexts, int32_t context, Py_ssize_t block,
+                               Py_ssize_t user) noexcept nogil:
     """Point the pool at what the context shows of the item block; a context of -1 is none."""
     cdef const int64_t* starts
-    pool.context_weight = 1
+    pool.context_weight = contexts.weights[context]
+    pool.context_rate = contexts.rates[context]
     pool.n_in_context = 0
     pool.offset_items = NULL
     if context < 0:
@@ -37,8 +42,10 @@ cdef inline void enter_context(Pool* pool, const Contexts* contexts, int32_t con
     starts = contexts.group_starts + context * contexts.n_blocks + block
     pool.in_context = contexts.group_places + starts[0]
     pool.n_in_context = starts[1] - starts[0]
-    pool.context_rate = contexts.rates[context]
-    pool.context_weight = contexts.weights[context]
+    pool.n_liked = 0
+    if contexts.liked_starts != NULL:
+        pool.liked = contexts.liked_items + contexts.liked_starts[user]
+        pool.n_liked = contexts.liked_starts[user + 1] - contexts.liked_starts[user]
     if contexts.visible_starts != NULL:
         pool.offset_items = contexts.visible_items + contexts.visible_starts[context]
         pool.n_offsets = contexts.visible_starts[context + 1] - contexts.visible_starts[context]
@@ -51,15 +58,25 @@ cdef inline bint is_in_context(const Pool* pool, uint64_t* rng) noexcept nogil:
     return pool.n_in_context > 1 and share_of(draw_word(rng)) < pool.context_rate
 
 
-cdef inline int32_t draw_in_context(const Pool* pool, const Taken* taken, uint64_t* rng) noexcept nogil:
-    """A uniform place among those of the context that are not taken, or -1 if some draws found none."""
-    cdef Py_ssize_t _attempt
-    cdef int32_t place
-    for _attempt in range(CONTEXT_TRIES):
-        place = pool.in_context[draw_below(rng, <int32_t>pool.n_in_context)]
-        if not is_taken(taken, place):
-            return place
+cdef inline int32_t draw_in_context(const Pool* pool, int32_t positive, uint64_t* rng) noexcept nogil:
+    """A uniform item among those of the context and block that the user has not chosen; -1 if some draws find none.
+
+    The positive is one of them: where it comes up, the last takes its place.
+    """
+    cdef Py_ssize_t _attempt, last = pool.n_in_context - 1
+    cdef int32_t item
+    for _attempt in range(CONTEXT_TRIES if last > 0 else 0):
+        item = in_context_at(pool, draw_below(rng, <int32_t>last))
+        item = in_context_at(pool, last) if item == positive else item
+        if pool.n_liked == 0 or not contains(pool.liked, pool.n_liked, item):
+            return item
     return -1
+
+
+cdef inline int32_t in_context_at(const Pool* pool, Py_ssize_t number) noexcept nogil:
+    """The item of that number among those of the context and block."""
+    cdef int32_t place = pool.in_context[number]
+    return pool.items[place] if pool.items != NULL else place
 
 
 cdef inline float offset_of(const Pool* pool, int32_t item) noexcept nogil:
@@ -75,19 +92,7 @@ cdef inline float offset_of(const Pool* pool, int32_t item) noexcept nogil:
     return pool.offsets[items - pool.offset_items] if size and items[0] == item else pool.other_offset
 
 
-cdef inline int32_t compete(Pool* pool, const Contexts* contexts, int32_t context, Py_ssize_t block,
-                            const Taken* taken, uint64_t* rng, float* weight) noexcept nogil:
-    """Enter the context; return the place of a negative from there, or -1 and the weight of a step with another."""
-    cdef int32_t place = -1
-    enter_context(pool, contexts, context, block)
-    if is_in_context(pool, rng):
-        place = draw_in_context(pool, taken, rng)
-    if place < 0:
-        weight[0] *= pool.context_weight
-    return place
-
-
-cdef inline Contexts contexts_of(object contexts) except *:
+cdef inline Contexts contexts_of(object contexts, bint verify) except *:
     """The arrays of a `_context_arrays.ContextArrays` as plain pointers; the caller keeps them alive."""
     cdef:
         Contexts own
@@ -96,13 +101,17 @@ cdef inline Contexts contexts_of(object contexts) except *:
         const float[::1] rates = contexts.rates
         const float[::1] weights = contexts.weights
         const int64_t[::1] visible_starts = contexts.visible_starts
+        const int64_t[::1] liked_starts = contexts.liked_starts
+        const int32_t[::1] liked_items = contexts.liked_items
         const int32_t[::1] visible_items = contexts.visible_items
         const float[::1] visible_offsets = contexts.visible_offsets
         const float[::1] other_offsets = contexts.other_offsets
     own.group_starts = &group_starts[0] if group_starts.shape[0] else NULL
     own.group_places = &group_places[0] if group_places.shape[0] else NULL
-    own.rates = &rates[0] if rates.shape[0] else NULL
-    own.weights = &weights[0] if weights.shape[0] else NULL
+    own.rates = &rates[1]
+    own.weights = &weights[1]
+    own.liked_starts = &liked_starts[0] if verify else NULL
+    own.liked_items = &liked_items[0]
     own.visible_starts = &visible_starts[0] if visible_offsets.shape[0] else NULL
     own.visible_items = &visible_items[0] if visible_offsets.shape[0] else NULL
     own.visible_offsets = &visible_offsets[0] if visible_offsets.shape[0] else NULL

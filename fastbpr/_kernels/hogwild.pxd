@@ -2,7 +2,7 @@
 from libc.stdint cimport int16_t, int32_t, int64_t, uint64_t
 
 from fastbpr._kernels.batches cimport WINDOW, Batch, Model, Sums, train_batch
-from fastbpr._kernels.contexts cimport Contexts, compete, enter_context, offset_of
+from fastbpr._kernels.contexts cimport Contexts, draw_in_context, enter_context, is_in_context, offset_of
 from fastbpr._kernels.negatives cimport Pool, Taken, draw_free
 from fastbpr._kernels.prefetch cimport prefetch, prefetch_row_to_write
 from fastbpr._kernels.random cimport draw_below_large, draw_occurrence, draw_word, share_of
@@ -56,7 +56,7 @@ cdef inline void train_chunk(
         int64_t first, last
         int64_t[WINDOW] rows_of_log
         float[WINDOW] offsets
-        int32_t context, place
+        int32_t context, item
         bint has_contexts = occurrences.starts != NULL
     batch.users = users
     batch.weights = own_weights if weights != NULL or has_contexts else NULL
@@ -92,14 +92,20 @@ cdef inline void train_chunk(
             if not sources.is_plain:
                 take_given(&pool, sources, users[k])
                 if has_contexts:
-                    enter_context(&pool, &occurrences.contexts, context, 0)
+                    enter_context(&pool, &occurrences.contexts, context, 0, users[k])
                 train_one(model, recipe, &pool, &taken, users[k], batch.positives[k], own_weights[k], &rng, room,
                           &sums)
                 continue
-            place = -1
+            batch.negatives[k] = draw_free(model.n_items, &taken, &rng)
             if has_contexts:
-                place = compete(&pool, &occurrences.contexts, context, 0, &taken, &rng, &own_weights[k])
-            batch.negatives[k] = place if place >= 0 else draw_free(model.n_items, &taken, &rng)
+                enter_context(&pool, &occurrences.contexts, context, 0, users[k])
+                item = -1
+                if batch.negatives[k] >= 0 and is_in_context(&pool, &rng):
+                    item = draw_in_context(&pool, batch.positives[k], &rng)
+                if item >= 0:
+                    batch.negatives[k] = item
+                else:
+                    own_weights[k] *= pool.context_weight
             if batch.offsets != NULL:
                 offsets[k] = offset_of(&pool, batch.positives[k]) - offset_of(&pool, batch.negatives[k])
             if batch.negatives[k] >= 0:

@@ -92,16 +92,18 @@ cdef inline int32_t a_given_item(const Pool* pool, uint64_t* rng) noexcept nogil
 
 
 cdef inline bint draw_items(const Pool* pool, const Taken* taken, const float* user, float highest, Py_ssize_t n,
-                            bint in_context, uint64_t* rng, int32_t* items) noexcept nogil:
-    """n items by the pool's distribution, or of the context at hand; False if no place is free."""
+                            int32_t positive, uint64_t* rng, int32_t* items) noexcept nogil:
+    """n items by the pool's distribution, or of the context in which the positive, if any, was chosen.
+
+    False if no place is free.
+    """
     cdef Py_ssize_t k
     cdef int32_t place
-    if in_context:
+    if positive >= 0:
         for k in range(n):
-            place = draw_in_context(pool, taken, rng)
-            if place < 0:
+            items[k] = draw_in_context(pool, positive, rng)
+            if items[k] < 0:
                 return False
-            items[k] = item_at(pool, place)
         return True
     if pool.shares == NULL and pool.orders == NULL:
         return draw_uniform(pool, taken, n, rng, items)
@@ -114,30 +116,30 @@ cdef inline bint draw_items(const Pool* pool, const Taken* taken, const float* u
 
 
 cdef inline bint draw_scored(const Model* model, const Recipe* recipe, const Pool* pool, const Taken* taken,
-                             const float* user, float highest, Py_ssize_t n, bint in_context, uint64_t* rng,
+                             const float* user, float highest, Py_ssize_t n, int32_t positive, uint64_t* rng,
                              int32_t* items, float* scores) noexcept nogil:
     """n negatives and their scores: each one that was given for the user, or the best of some draws.
 
-    All are of the context at hand, if they are to be. False if no place is free.
+    All are of the context in which the positive, if any, was chosen. False if no place is free.
     """
     cdef:
         int32_t[MOST_CANDIDATES] candidates
         float[MOST_CANDIDATES] candidate_scores
         Py_ssize_t k, m, best
     if recipe.n_candidates == 1:
-        if not draw_items(pool, taken, user, highest, n, in_context, rng, items):
+        if not draw_items(pool, taken, user, highest, n, positive, rng, items):
             return False
-        for k in range(n if pool.n_given and not in_context else 0):
+        for k in range(n if pool.n_given and positive < 0 else 0):
             if share_of(draw_word(rng)) < pool.given_rate:
                 items[k] = a_given_item(pool, rng)
         score_items(model, user, items, n, scores)
         return True
     for k in range(n):
-        if pool.n_given and not in_context and share_of(draw_word(rng)) < pool.given_rate:
+        if pool.n_given and positive < 0 and share_of(draw_word(rng)) < pool.given_rate:
             items[k] = a_given_item(pool, rng)
             scores[k] = score_of(model, user, items[k])
             continue
-        if not draw_items(pool, taken, user, highest, recipe.n_candidates, in_context, rng, candidates):
+        if not draw_items(pool, taken, user, highest, recipe.n_candidates, positive, rng, candidates):
             return False
         score_items(model, user, candidates, recipe.n_candidates, candidate_scores)
         best = 0
@@ -251,7 +253,7 @@ cdef inline void apply_step(const Model* model, const Recipe* recipe, float* use
 
 
 cdef inline float find_violator(const Model* model, const Recipe* recipe, const Pool* pool, const Taken* taken,
-                                const float* user, float highest, float positive_score, bint in_context,
+                                const float* user, float highest, float positive_score, int32_t positive,
                                 uint64_t* rng, int32_t* negative, float* pull, bint* is_correct) noexcept nogil:
     """WARP: draw until a negative's score is above the positive's less 1, at most n_negatives times.
 
@@ -262,13 +264,13 @@ cdef inline float find_violator(const Model* model, const Recipe* recipe, const 
     cdef float score
     negative[0] = -1
     for k in range(recipe.n_negatives):
-        if not draw_scored(model, recipe, pool, taken, user, highest, 1, in_context, rng, negative, &score):
+        if not draw_scored(model, recipe, pool, taken, user, highest, 1, positive, rng, negative, &score):
             return -1
         score += offset_of(pool, negative[0])
         if k == 0:
             is_correct[0] = positive_score > score
         if score > positive_score - 1:
-            pull[0] = warp_pull(pool.n_in_context if in_context else model.n_items, k + 1)
+            pull[0] = warp_pull(pool.n_in_context if positive >= 0 else model.n_items, k + 1)
             return pull[0] * (<float>1 - positive_score + score)
     negative[0] = -1
     return 0
@@ -319,8 +321,8 @@ cdef inline bint make_step(const Model* model, const Recipe* recipe, const Pool*
         bint is_correct = False
         Py_ssize_t k
     if recipe.loss == WARP_LOSS:
-        loss = find_violator(model, recipe, pool, taken, row, highest, positive_score, in_context, rng, negatives,
-                             &pull, &is_correct)
+        loss = find_violator(model, recipe, pool, taken, row, highest, positive_score,
+                             positive if in_context else -1, rng, negatives, &pull, &is_correct)
         if loss < 0:
             return False
         sums.loss += loss
@@ -330,8 +332,8 @@ cdef inline bint make_step(const Model* model, const Recipe* recipe, const Pool*
             pull *= weight
             apply_step(model, recipe, row, positive, negatives, &pull, 1, direction)
         return True
-    if not draw_scored(model, recipe, pool, taken, row, highest, recipe.n_negatives, in_context, rng, negatives,
-                       scores):
+    if not draw_scored(model, recipe, pool, taken, row, highest, recipe.n_negatives, positive if in_context else -1,
+                       rng, negatives, scores):
         return False
     for k in range(recipe.n_negatives if pool.offset_items != NULL else 0):
         scores[k] += offset_of(pool, negatives[k])

@@ -83,7 +83,7 @@ def train_stages(
     buckets.sources = sources_of(negatives)
     buckets.entry_contexts = &bucket_contexts[0] if bucket_contexts.shape[0] else NULL
     if buckets.entry_contexts != NULL:
-        buckets.contexts = contexts_of(negatives.contexts)
+        buckets.contexts = contexts_of(negatives.contexts, negatives.verify)
         buckets.tetrads = tetrads_of(negatives.contexts)
     buckets.n_blocks = block_starts.shape[0] - 1
     buckets.key = key
@@ -187,7 +187,7 @@ def train_chunks(
     occurrences.starts = &occurrence_starts[0] if occurrence_starts.shape[0] else NULL
     if occurrences.starts != NULL:
         occurrences.row_contexts = &occurrence_contexts[0]
-        occurrences.contexts = contexts_of(negatives.contexts)
+        occurrences.contexts = contexts_of(negatives.contexts, negatives.verify)
         occurrences.tetrads = tetrads_of(negatives.contexts)
     with nogil:
         for chunk in prange(first_chunk, last_chunk, schedule="static", num_threads=num_threads):
