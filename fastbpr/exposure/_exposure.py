@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse
 
+from fastbpr import _visits
 from fastbpr._contexts import Contexts
-from fastbpr.exposure import _chance, _visits
+from fastbpr._parts import parts_of
+from fastbpr.exposure import _chance
 
 ENTRIES_AT_ONCE = 2**22
 
@@ -83,15 +84,7 @@ def confined_pairs(contexts: Contexts, counted: np.ndarray, n_items: int) -> tup
 
 def products(table: scipy.sparse.csr_array, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Return the product of two rows of a table for each pair of rows."""
-    results = np.zeros(len(left))
-    for part in parts_of(np.diff(table.indptr)[left] + np.diff(table.indptr)[right]):
+    results, sizes = np.zeros(len(left)), np.diff(table.indptr)
+    for part in parts_of(sizes[left] + sizes[right], ENTRIES_AT_ONCE):
         results[part] = np.asarray(table[left[part]].multiply(table[right[part]]).sum(axis=1)).ravel()
     return results
-
-
-def parts_of(sizes: np.ndarray) -> Iterator[slice]:
-    """Divide what has sizes into parts that are small together."""
-    ends = np.cumsum(sizes, dtype=np.int64) // ENTRIES_AT_ONCE
-    bounds = np.flatnonzero(np.diff(ends, prepend=-1))
-    for first, last in zip(bounds, np.append(bounds[1:], len(sizes)), strict=True):
-        yield slice(first, last)

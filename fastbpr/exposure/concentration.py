@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastbpr import _validation
+from fastbpr import _validation, _visits
 from fastbpr._sentences import counted, number, percent
-from fastbpr.exposure import _visits
 from fastbpr.interactions import Interactions
 
 

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse
 
-from fastbpr import _validation
+from fastbpr import _validation, _visits
 from fastbpr._contexts import Contexts
-from fastbpr.exposure import _chance, _visits
+from fastbpr._parts import parts_of
+from fastbpr.exposure import _chance
 from fastbpr.interactions import Interactions
 
 PAIRS_AT_ONCE = 2**22
@@ -186,11 +187,9 @@ def pairs_in_contexts(
     sizes = np.diff(visits.items.indptr).astype(np.int64)
     starts = np.flatnonzero(np.diff(visits.contexts, prepend=-1))  # of contexts
     costs = np.add.reduceat(sizes**2, starts) if len(starts) else sizes
-    stops = np.append(starts, len(sizes))
-    first = 0
-    while first < len(starts):
-        last = max(int(np.searchsorted(np.cumsum(costs[first:]), PAIRS_AT_ONCE, side="right")), 1) + first
-        part = slice(stops[first], stops[last])
+    bounds = np.append(starts, len(sizes))
+    for some in parts_of(costs, PAIRS_AT_ONCE):
+        part = slice(bounds[some.start], bounds[some.stop])
         items, contexts = visits.items[part], visits.contexts[part]
         keys = np.repeat(contexts, np.diff(items.indptr)) * n_items + items.indices
         places, numbers = np.unique(keys, return_inverse=True)
@@ -198,4 +197,3 @@ def pairs_in_contexts(
         common = scipy.sparse.coo_array(scipy.sparse.triu(table.T @ table, k=1))
         left, right = places[common.row], places[common.col]
         yield left // n_items, left % n_items, right % n_items, common.data
-        first = last

@@ -1,7 +1,8 @@
-"""Who clicked on what in which context, in matrices."""
+"""Visits, each of a user to a context: what was clicked on in them, and what was not in the same one."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +10,9 @@ import scipy.sparse
 
 from fastbpr import _validation
 from fastbpr._contexts import Contexts
+from fastbpr._parts import parts_of
 
+ENTRIES_AT_ONCE = 2**23
 MIN_USERS = 2  # of a context that can show the same items to several
 
 
@@ -72,3 +75,48 @@ def ones_at(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> sc
     matrix.sum_duplicates()
     matrix.data[:] = 1
     return matrix
+
+
+# ---- entries that share a context -------------------------------------------------------------------------------
+
+
+def entries_of_visits(contexts: Any, matrix: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
+    """Return which entry of the matrix happened in which visit of a user to a context: entries x visits, of 1."""
+    n_users, n_items = matrix.shape
+    inside = contexts.contexts >= 0
+    users, items, numbers = (column[inside].astype(np.int64) for column in contexts[:3])
+    keys = np.repeat(np.arange(n_users), np.diff(matrix.indptr)) * n_items + matrix.indices
+    entries = np.searchsorted(keys, users * n_items + items)
+    visits, visit_of_row = np.unique(numbers * n_users + users, return_inverse=True)
+    pairs = (np.ones(len(entries), dtype=np.int32), (entries, visit_of_row))
+    table = scipy.sparse.csr_array(pairs, shape=(matrix.nnz, max(len(visits), 1)))
+    table.sum_duplicates()
+    table.data[:] = 1
+    return table
+
+
+def has_others(visits: scipy.sparse.csr_array, matrix: scipy.sparse.csr_array) -> np.ndarray:
+    """Return of which entries the user has another entry that shares no visit.
+
+    An entry's visits together have at most as many entries as they have one by one, the entry itself counted once. Only
+    where that is not below the user's number, and there are several visits, does it take a look at which they are.
+    """
+    sizes = visits.sum(axis=0)
+    n_visits = np.diff(visits.indptr)
+    n_together = visits @ sizes - np.maximum(n_visits - 1, 0)
+    n_together[n_visits == 0] = 1
+    n_entries = np.repeat(np.diff(matrix.indptr), np.diff(matrix.indptr))
+    unclear = np.flatnonzero((n_visits > 1) & (n_together >= n_entries))
+    for part, together in entries_together(visits, unclear):
+        n_together[unclear[part]] = np.diff(together.indptr)
+    return n_together < n_entries
+
+
+def entries_together(
+    visits: scipy.sparse.csr_array, entries: np.ndarray
+) -> Iterator[tuple[slice, scipy.sparse.csr_array]]:
+    """Yield (part, which entries share a visit with each of this part of `entries`)."""
+    of_visit = scipy.sparse.csr_array(visits.T)
+    costs = (visits @ np.diff(of_visit.indptr).astype(np.int64))[entries]
+    for part in parts_of(costs, ENTRIES_AT_ONCE):
+        yield part, visits[entries[part]] @ of_visit
