@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastbpr import _labels, _lists, _readers, _validation
+from fastbpr import _labels, _lists, _ranking, _readers, _validation
 from fastbpr._sentences import percent
 from fastbpr._threads import effective_threads
 from fastbpr.exposure._exposure import Exposure
@@ -146,8 +146,8 @@ def co_exposure(
     seed = _validation.check_seed("random_state", random_state)
     exposure = Exposure.of(contexts, log.user_items, kinds)
     asked = np.flatnonzero(np.diff(exposure.members.indptr))
-    if items is not None or not len(asked):
-        asked = asked if items is None else _validation.check_asked("items", items, asked, n_items, what="item")
+    if items is not None:
+        asked = _validation.check_asked("items", items, asked, n_items, what="item")
     lists = lists_in_log(model, log, asked, K, effective_threads(num_threads))
     return measured(exposure, asked, lists, codes, np.random.default_rng(seed))
 
@@ -164,7 +164,7 @@ def lists_in_log(model: Any, log: Interactions, asked: np.ndarray, n: int, num_t
     if labels is None or np.array_equal(labels, log.item_labels):
         return _lists.neighbours(model, log.user_items.shape, asked, n, num_threads)
     n_model = len(labels)
-    rows = _labels.matched(np.asarray(labels), log.item_labels)  # in the model, of the log's items
+    rows = _labels.matched(labels, log.item_labels)  # in the model, of the log's items
     _validation.check_some_known("log", "item", rows, log.item_labels, labels)
     in_log = np.full(n_model + 1, -2, dtype=np.int64)
     in_log[rows[rows >= 0]] = np.flatnonzero(rows >= 0)
@@ -189,7 +189,7 @@ def measured(
         return CoExposure(math.nan, math.nan, math.nan, 0, per_item, lists.shape[1])
     others = np.flatnonzero(np.diff(exposure.users.indptr))
     random = only_shared(exposure, listed, random_lists(listed, others, rng), codes)
-    ceo, chance = float(np.nanmean(shares)), float(np.nanmean(random)) if not np.isnan(random).all() else math.nan
+    ceo, chance = _ranking.mean(shares), _ranking.mean(random)
     return CoExposure(ceo, chance, ceo - chance, len(listed), per_item, lists.shape[1])
 
 
