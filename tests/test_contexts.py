@@ -209,32 +209,22 @@ IMPRESSIONS = {
 COLUMNS = {"context": "page", "context_kind": "kind", "shown": "seen", "timestamp": "time", "weight": "weight"}
 
 
-def as_arrow(lists):
-    columns = {name: values for name, values in IMPRESSIONS.items() if name not in ("item", "seen")}
-    columns |= {name: pyarrow.array(IMPRESSIONS[name], type=lists) for name in ("item", "seen")}
-    return pyarrow.table(columns)
+def as_arrow(lists, rows=slice(None)):
+    columns = {name: values[rows] for name, values in IMPRESSIONS.items()}
+    return pyarrow.table(columns | {name: pyarrow.array(columns[name], type=lists) for name in ("item", "seen")})
 
 
-def in_pieces(table):
-    return pyarrow.concat_tables([table.slice(0, 2), table.slice(2, 0), table.slice(2)])
+def in_pieces(lists):
+    """Pieces that were not made from one table, one of them without rows."""
+    first, last = as_arrow(lists, slice(0, 2)), as_arrow(lists, slice(2, 6))
+    return pyarrow.concat_tables([first, first.slice(2), last])
 
 
 FRAMES = {
     "pyarrow": lambda: as_arrow(pyarrow.list_(pyarrow.string())),
-    "pyarrow in pieces": lambda: in_pieces(as_arrow(pyarrow.list_(pyarrow.string()))),
-    "pyarrow large": lambda: as_arrow(pyarrow.large_list(pyarrow.large_string())),
-    "pyarrow dictionaries": lambda: in_pieces(
-        as_arrow(pyarrow.list_(pyarrow.string())).cast(
-            pyarrow.schema(
-                [
-                    (field.name, pyarrow.list_(pyarrow.dictionary(pyarrow.int32(), pyarrow.string())))
-                    if field.name in ("item", "seen")
-                    else field
-                    for field in as_arrow(pyarrow.list_(pyarrow.string())).schema
-                ]
-            )
-        )
-    ),
+    "pyarrow in pieces": lambda: in_pieces(pyarrow.list_(pyarrow.string())),
+    "pyarrow large": lambda: in_pieces(pyarrow.large_list(pyarrow.large_string())),
+    "pyarrow dictionaries": lambda: in_pieces(pyarrow.list_(pyarrow.dictionary(pyarrow.int32(), pyarrow.string()))),
     "pandas": lambda: pandas.DataFrame(IMPRESSIONS),
     "pandas of arrays": lambda: pandas.DataFrame(IMPRESSIONS).assign(
         item=[None if items is None else np.array(items, dtype=object) for items in IMPRESSIONS["item"]]

@@ -16,6 +16,8 @@ examples:
   fastbpr fit clicks.csv --user visitor --item sku -o model.npz
   fastbpr fit orders/ --user CustomerID --item StockCode --context InvoiceNo --timestamp InvoiceDate \\
       --item-name Description --missing-user 0 -o model.npz
+  fastbpr fit pages.parquet --user visitor --item clicked --context page --shown inview \\
+      --context-kind kind --context-strength trending=1 --context-strength search=0.2 -o model.npz
 
 Ctrl-C ends the training early and saves what was learned."""
 
