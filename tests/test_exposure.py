@@ -168,6 +168,14 @@ def test_glued_pairs_are_what_counting_by_hand_gives(kinds, at_once, monkeypatch
     assert gluing_contexts(log, n=2, kinds=kinds) == found[:2]
 
 
+def test_labels_that_are_dates_stay_dates():
+    days = np.array(["2024-05-01", "2024-05-01", "2024-05-02"], dtype="datetime64[D]")
+    log = Interactions.from_arrays([1, 2, 3], ["a", "b", "c"], contexts=days)
+    assert concentration(log).largest == np.datetime64("2024-05-01")
+    assert gluing_contexts(log)[0].context == np.datetime64("2024-05-01")
+    assert "The largest, 2024-05-01T" in str(concentration(log))
+
+
 def test_the_table_has_a_line_per_context_and_says_if_there_is_none():
     log = random_log()
     lines = str(gluing_contexts(log, n=3)).splitlines()
@@ -354,7 +362,7 @@ def test_parts_do_not_change_the_answer(shop, monkeypatch):
     log = shop.interactions()
     model = Random(random_state=0).fit(log)
     whole = co_exposure(model, log)
-    monkeypatch.setattr(sys.modules["fastbpr.exposure._exposure"], "ENTRIES_AT_ONCE", 1000)
+    monkeypatch.setattr(sys.modules["fastbpr.exposure._pairs"], "ENTRIES_AT_ONCE", 1000)
     assert co_exposure(model, log)[:4] == whole[:4]
 
 
