@@ -369,12 +369,15 @@ def test_a_bad_debias_is_named(debias, kind, message):
         BPR(debias=debias)
 
 
-@pytest.mark.parametrize(("log", "given"), [
-    (Interactions.from_arrays(list("uv"), list("ab")), "Interactions without"),
-    (scipy.sparse.csr_array(np.eye(3)), "csr_array"),
-])  # fmt: skip
-def test_contexts_that_are_missing_are_asked_for(log, given):
-    with pytest.raises(ValueError, match=re.escape(f"with contexts for this debias, got {given}. Name the column")):
+@pytest.mark.parametrize(
+    ("log", "kind", "given"),
+    [
+        (Interactions.from_arrays(list("uv"), list("ab")), ValueError, "some without"),
+        (scipy.sparse.csr_array(np.eye(3)), TypeError, "csr_array"),
+    ],
+)
+def test_contexts_that_are_missing_are_asked_for(log, kind, given):
+    with pytest.raises(kind, match=re.escape(f"user_items must be Interactions with contexts, got {given}.")):
         fit(log, debias="context")
 
 

@@ -37,6 +37,11 @@ from fastbpr._validation.contexts import (
     check_strength_options,
     check_with_contexts,
 )
+from fastbpr._validation.debias import (
+    check_debias,
+    check_debias_choice,
+    check_propensities,
+)
 from fastbpr._validation.evaluation import (
     check_entries,
     check_evaluated,
@@ -58,10 +63,11 @@ from fastbpr._validation.evaluation import (
     check_vectors,
 )
 from fastbpr._validation.exposure import (
+    check_axes,
+    check_co_exposures,
     check_contexts,
-    check_debias,
-    check_debias_choice,
-    check_propensities,
+    check_groups,
+    check_kinds,
 )
 from fastbpr._validation.files import (
     check_by_time,
@@ -142,12 +148,14 @@ __all__ = [
     "Range",
     "canonical_csr",
     "check_asked",
+    "check_axes",
     "check_budget",
     "check_by_time",
     "check_callable",
     "check_candidates",
     "check_catalogue",
     "check_choice",
+    "check_co_exposures",
     "check_column",
     "check_column_names",
     "check_context_strengths",
@@ -165,6 +173,7 @@ __all__ = [
     "check_flag",
     "check_frame",
     "check_given_negatives",
+    "check_groups",
     "check_header",
     "check_held_out",
     "check_id",
@@ -173,6 +182,7 @@ __all__ = [
     "check_integer",
     "check_item_factors",
     "check_items_shown",
+    "check_kinds",
     "check_kinds_known",
     "check_known_names",
     "check_labelled",

@@ -1,5 +1,20 @@
-"""Co-exposure: items that look alike only because they shared a page. How to see it, and what to do about it."""
+"""Items that were shown together: whether neighbours are alike or just shared a page, and what to do about it."""
 
 from fastbpr._debias import DEBIAS_PRESETS, Debias
+from fastbpr.exposure.co_exposure import CoExposure, co_exposure
+from fastbpr.exposure.concentration import Concentration, concentration
+from fastbpr.exposure.gluing import GluingContext, GluingContexts, gluing_contexts
+from fastbpr.exposure.plot import plot_co_exposure
 
-__all__ = ["DEBIAS_PRESETS", "Debias"]
+__all__ = [
+    "DEBIAS_PRESETS",
+    "CoExposure",
+    "Concentration",
+    "Debias",
+    "GluingContext",
+    "GluingContexts",
+    "co_exposure",
+    "concentration",
+    "gluing_contexts",
+    "plot_co_exposure",
+]
