@@ -8,6 +8,7 @@ split is to that, the lower and the more honest its figures:
   their own, so what others did later tells of it: of trends, and of items that were not there yet.
 * `hold_out`, `k_fold`, and `leave_one_out` at random: a model learns from the user's own future, too. They use the data
   well, need no timestamps, and compare models with each other; their figures are too good.
+* `leave_one_out_across_contexts`: a test that neighbours do not pass by having shared a page with the item.
 * `hold_out_users`: people whom training has never seen, for `BPR.fold_in`. Its ``by`` decides as above.
 
 Every function returns parts of the type, shape, labels and values of its input, which is not changed, and the same
@@ -21,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse
 
-from fastbpr import _validation
+from fastbpr import _validation, _visits
 
 
 class Split(NamedTuple):
@@ -34,6 +35,14 @@ class Split(NamedTuple):
     def n_single_item_users(self) -> int:
         """Number of users who have one item only, which stayed in `train`. Users without items are not counted."""
         return int(np.count_nonzero((items_per_user(self.train) == 1) & (items_per_user(self.test) == 0)))
+
+
+class CrossContextSplit(NamedTuple):
+    """Interactions to learn from, and pairs to be judged by: of each user, queries and a target of other contexts."""
+
+    train: Any
+    queries: Any  # a part of train
+    test: Any
 
 
 class UserSplit(NamedTuple):
@@ -101,6 +110,62 @@ def leave_one_out(
     else:
         in_test = last_of_each_user(timestamps, matrix.indptr, n_items >= 2)
     return parts(in_test, matrix, interactions, timestamps)
+
+
+def leave_one_out_across_contexts(
+    interactions: Any,
+    random_state: int | np.random.Generator | np.random.RandomState | None = None,
+) -> CrossContextSplit:
+    """Hold one item of every user out, to be found from those of the user's other items that share no context with it.
+
+    Plain leave-one-out rewards neighbours that were on the same page: they are what the user has clicked on next to
+    the item that is held out. Here a user's query and target come from different contexts (pages, sessions, baskets),
+    so what finds one from the other is something else. `fastbpr.evaluation.evaluate_across_contexts` judges a model.
+
+    Parameters
+    ----------
+    interactions : Interactions
+        With contexts, of any kind and strength. Is not changed. A row without a context shares none with any other.
+    random_state : int, numpy.random.Generator, numpy.random.RandomState or None, default None
+        The same seed gives the same split.
+
+    Returns
+    -------
+    CrossContextSplit
+        ``train, queries, test``. Each user has at most one item, the target, in ``test``: any that some other item of
+        the user has no context in common with, in that user's rows, each with the same probability. ``queries`` are all
+        these other items. ``train`` is everything but the targets, which it does not have in any context; users without
+        a target keep all in it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as it must be, if there are no contexts, or if no user has two items from different ones.
+
+    Examples
+    --------
+    >>> from fastbpr import Interactions
+    >>> log = Interactions.from_arrays(["ann"] * 3, ["tea", "cup", "pot"], contexts=["monday", "monday", "friday"])
+    >>> train, queries, test = leave_one_out_across_contexts(log, random_state=0)
+    >>> test.item_labels[test.user_items.indices], queries.item_labels[queries.user_items.indices]
+    (array(['pot'], dtype=object), array(['tea', 'cup'], dtype=object))
+    """
+    contexts = _validation.check_contexts("interactions", interactions)
+    matrix, timestamps = interactions.user_items, interactions.timestamps
+    rng = np.random.default_rng(_validation.check_seed("random_state", random_state))
+    visits = _visits.entries_of_visits(contexts, matrix)
+    eligible = np.flatnonzero(_visits.has_others(visits, matrix))
+    _validation.check_enough("interactions", len(eligible), "user with two items from different contexts", minimum=1)
+
+    users = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    shuffled = rng.permutation(eligible)
+    targets = np.sort(shuffled[np.unique(users[shuffled], return_index=True)[1]])  # the first of each user
+    in_test = np.zeros(matrix.nnz, dtype=bool)
+    in_test[targets] = True
+    in_queries = np.isin(users, users[targets]) & ~in_test
+    in_queries[np.concatenate([together.indices for _, together in _visits.entries_together(visits, targets)])] = False
+    chosen = (~in_test, in_queries, in_test)
+    return CrossContextSplit(*(entries_where(part, matrix, interactions, timestamps) for part in chosen))
 
 
 def hold_out(

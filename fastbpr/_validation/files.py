@@ -80,12 +80,13 @@ def check_model_arrays(path: Any, header: dict[str, Any], arrays: dict[str, np.n
         raise ModelFileError(f"path must be a whole model, but the parts of {str(path)!r} do not fit each other.")
 
 
-def check_share(name: str, value: Any) -> float:
-    """Return a number from 0 to 1 as float."""
+def check_share(name: str, value: Any, *, below: bool = False) -> float:
+    """Return a number from 0 to 1 as float; or, `below` 1, of what is never all."""
+    rule = f"{name} must be a number from 0 to {'below ' if below else ''}1, got {value!r}."
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} must be a number from 0 to 1, got {value!r}.")
-    if not 0 <= value <= 1:
-        raise ValueError(f"{name} must be a number from 0 to 1, got {value!r}.")
+        raise TypeError(rule)
+    if not 0 <= value <= 1 or (below and value == 1):
+        raise ValueError(rule)
     return float(value)
 
 

@@ -120,13 +120,11 @@ def check_tags(value: Any, n_items: int) -> scipy.sparse.csr_array:
     return canonical_csr("labels", value).astype(float)
 
 
-def check_one_label_per_item(n_labels: int, n_items: int) -> None:
+def check_one_label_per_item(n_labels: int, n_items: int, *, name: str = "labels") -> None:
     """Refuse labels of other items."""
     if n_labels != n_items:
-        raise ValueError(
-            f"labels must have one entry per item, {n_items}, got {n_labels}. Several tags per item are a sparse "
-            "matrix, shape (n_items, n_tags)."
-        )
+        hint = " Several tags per item are a sparse matrix, shape (n_items, n_tags)." if name == "labels" else ""
+        raise ValueError(f"{name} must have one entry per item, {n_items}, got {n_labels}.{hint}")
 
 
 def check_some_labels(n_labelled: int) -> None:

@@ -1,5 +1,6 @@
 """How good a model's lists are, how sure that is, and what else there is to know about them."""
 
+from fastbpr.evaluation.across_contexts import evaluate_across_contexts
 from fastbpr.evaluation.comparison import Comparison, MetricDifference, compare, confidence_interval
 from fastbpr.evaluation.lists import evaluate_lists
 from fastbpr.evaluation.neighbours import evaluate_neighbours
@@ -16,6 +17,7 @@ __all__ = [
     "compare",
     "confidence_interval",
     "evaluate",
+    "evaluate_across_contexts",
     "evaluate_lists",
     "evaluate_neighbours",
     "evaluate_per_user",

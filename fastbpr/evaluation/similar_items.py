@@ -88,21 +88,12 @@ def evaluate_similar_items(
     chosen = _validation.check_metrics(metrics, K, ("hr", "ndcg"), ("mrr",))
     shares = _validation.check_tiers(tiers)
     train_items, test_items = _validation.check_split(train, test, model)
-    n_items = train_items.shape[1]
     num_threads = effective_threads(num_threads)
     relevant = _ranking.new_items(test_items, train_items)
     weights = pair_weights(train_items, relevant)
     _validation.check_evaluated(weights.nnz, also="a training item")
-    scores = _ranking.item_scores(model, train_items.shape, num_threads, similarity)
-
-    itself = scipy.sparse.csr_array(scipy.sparse.identity(n_items, dtype=bool, format="csr"))
-    queries = np.flatnonzero(np.diff(weights.indptr))
-    n_ahead = scores.count_ahead(
-        queries, itself[queries], weights[queries], targets_compete=True, longest=_ranking.longest_of(chosen)
-    )
-    ranking = _ranking.Ranking(np.arange(weights.nnz + 1), n_ahead + 1, np.full(weights.nnz, n_items))
-    values = {(name, cutoff): _ranking.per_query(ranking, name, cutoff) for name, cutoff in chosen}
-    results = {_ranking.label(*metric): float(weights.data @ of_pairs) for metric, of_pairs in values.items()}
+    values = values_of_pairs(model, train_items.shape, weights, chosen, similarity, num_threads)
+    results = means_over_pairs(values, weights)
     if shares is None:
         return results
     item_tiers = Tiers.of(train_items, shares)
@@ -116,6 +107,32 @@ def evaluate_similar_items(
             mean = float(of_tier.data @ of_pairs[pairs]) if of_tier.nnz else float("nan")
             results[_ranking.label(*metric, [tier_name])] = mean
     return results
+
+
+def values_of_pairs(
+    model: Any,
+    shape: tuple[int, int],
+    weights: scipy.sparse.csr_array,
+    chosen: list[tuple[str, int | None]],
+    similarity: str | None,
+    num_threads: int,
+) -> dict[tuple[str, int | None], np.ndarray]:
+    """Return each metric's value for every stored pair of a query and a target item."""
+    scores = _ranking.item_scores(model, shape, num_threads, similarity)
+    itself = scipy.sparse.csr_array(scipy.sparse.identity(shape[1], dtype=bool, format="csr"))
+    queries = np.flatnonzero(np.diff(weights.indptr))
+    n_ahead = scores.count_ahead(
+        queries, itself[queries], weights[queries], targets_compete=True, longest=_ranking.longest_of(chosen)
+    )
+    ranking = _ranking.Ranking(np.arange(weights.nnz + 1), n_ahead + 1, np.full(weights.nnz, shape[1]))
+    return {(name, cutoff): _ranking.per_query(ranking, name, cutoff) for name, cutoff in chosen}
+
+
+def means_over_pairs(
+    values: dict[tuple[str, int | None], np.ndarray], weights: scipy.sparse.csr_array
+) -> dict[str, float]:
+    """Return the weighted sum of each metric's values, by its label."""
+    return {_ranking.label(*metric): float(weights.data @ of_pairs) for metric, of_pairs in values.items()}
 
 
 def pair_weights(train: scipy.sparse.csr_array, relevant: scipy.sparse.csr_array) -> scipy.sparse.csr_array:

@@ -1,31 +1,28 @@
-"""Generated logs whose truth is known: for a first look, and for tests that need an answer to compare with."""
+"""A shop whose visitors' tastes are known, and what trending pages do to its log."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastbpr import _validation
+from fastbpr.datasets._draws import draw_columns, draw_items, running_number
+from fastbpr.datasets._names import MAX_CLUSTERS, product_names
+from fastbpr.datasets._pages import draw_clicks, draw_pages
 from fastbpr.interactions import Interactions
 
 MAX_TASTES = 3  # families that a user is drawn to
 CLICKS_PER_SESSION = 5  # mean
-DAYS = 90
+SECONDS = 90 * 24 * 3600  # of three months
+MAX_PAGES = 10_000
+START = np.datetime64("2025-01-01T00:00:00")
 POPULARITY_SKEW = 0.8  # inside a family, the item of rank r is clicked in proportion to r ** -POPULARITY_SKEW
 
-# ruff: noqa: SIM905 (words are easier to read and change in a text than in a list)
-NOUNS = (
-    "lantern teapot cushion candle blanket basket mirror vase clock kettle apron bowl broom chair chest curtain "
-    "doormat drum easel fan frame globe hammock jug kite ladder lamp mug notebook oven paintbrush pillow plate puzzle "
-    "quilt rug saucer scarf shelf spoon stool sundial table toolbox towel trellis tray umbrella whistle wreath"
-).split()
-PLACES = "garden kitchen travel winter party office picnic nursery beach attic studio cabin".split()
-VARIANTS = np.array(
-    "red blue green white black silver golden ivory oak bamboo copper glass linen striped dotted floral vintage rustic "
-    "small large folding woven painted plain".split()
-)
-MAX_CLUSTERS = len(NOUNS) * (1 + len(PLACES))  # each family has a name of its own
+
+SESSION, TRENDING = "session", "trending"
+STRENGTHS = {TRENDING: 1.0, SESSION: 0.0}  # a session is the visitor's own choice, nobody's page
 
 
 class Shop(NamedTuple):
@@ -33,22 +30,37 @@ class Shop(NamedTuple):
 
     users: np.ndarray  # int64 (n_clicks,), label of the user
     items: np.ndarray  # str (n_clicks,), label of the item
-    contexts: np.ndarray  # int64 (n_clicks,), number of the session
+    contexts: np.ndarray  # int64 (n_clicks,), number of the session, or of the page after all sessions' numbers
     timestamps: np.ndarray  # datetime64[s] (n_clicks,), ascending
     item_labels: np.ndarray  # str (n_items,), ascending
     item_names: np.ndarray  # str (n_items,), such as "red lantern 01"
     item_clusters: np.ndarray  # int64 (n_items,), the family of each item
     user_tastes: np.ndarray  # float64 (n_users, n_clusters), rows add up to 1; user labels are the row numbers from 1
+    context_kinds: np.ndarray  # str (n_clicks,), "session" or "trending"
+    shown: dict[int, np.ndarray]  # number of each trending page to the labels of its items, from the top down
 
-    def interactions(self) -> Interactions:
-        """Return the log as `Interactions`, with sessions, timestamps and names."""
+    def interactions(self, strengths: Mapping[str, float] | None = None) -> Interactions:
+        """Return the log as `Interactions`, with sessions, pages, timestamps and names.
+
+        `strengths` of the kinds "trending" and "session" are 1 and 0 if None: a session is the visitor's own choice.
+        """
+        strengths = STRENGTHS if strengths is None else strengths
         return Interactions.from_arrays(
             self.users,
             self.items,
             contexts=self.contexts,
+            context_kinds=self.context_kinds,
+            context_strengths={kind: value for kind, value in strengths.items() if kind != TRENDING or self.shown},
+            shown=self.shown or None,
             timestamps=self.timestamps,
             item_names=self.item_names[np.searchsorted(self.item_labels, self.items)],
         )
+
+    def twin(self) -> Shop:
+        """Return the same shop without the clicks on trending pages: what visitors did by themselves."""
+        organic = self.context_kinds != TRENDING
+        columns = ("users", "items", "contexts", "timestamps", "context_kinds")
+        return self._replace(**{name: getattr(self, name)[organic] for name in columns}, shown={})
 
     def clusters_of(self, labels: Any) -> np.ndarray:
         """Return the families of items, by known labels."""
@@ -62,6 +74,10 @@ def simulate_shop(
     clicks_per_user: int = 40,
     *,
     off_taste_share: float = 0.5,
+    trending_share: float = 0.0,
+    n_pages: int = 40,
+    page_size: int = 24,
+    pages_by: str = "quality",
     random_state: int | np.random.Generator | np.random.RandomState | None = 0,
 ) -> Shop:
     """Simulate the clicks of a shop in which it is known which items are alike.
@@ -69,6 +85,11 @@ def simulate_shop(
     Items belong to families (clusters) and users have tastes for one to three of them. A visit, or session, is
     about one taste: each of its clicks is on an item of that family or, with probability `off_taste_share`, on an
     item of any family. Some families and, inside each, some items are more popular than others.
+
+    On top of that there may be trending pages, one after the other, which show the same items to everybody. Their
+    visitors click on what is at the top, and only a little more on what they like. Whoever counts what is clicked on
+    together, or learns from it, finds pages then, not families. The other clicks are the same, one by one, whatever
+    the share of these: ``shop.twin()`` is the log that an oracle would make, which knows which clicks to distrust.
 
     Parameters
     ----------
@@ -81,7 +102,17 @@ def simulate_shop(
     clicks_per_user : int, default 40
         Mean number of clicks, at least 1. Every user has at least one; a few have several times the mean.
     off_taste_share : float, default 0.5
-        Share of clicks, from 0 to 1, that have nothing to do with the user's tastes.
+        Share of clicks in sessions, from 0 to 1, that have nothing to do with the user's tastes.
+    trending_share : float, default 0.0
+        Share of all clicks, from 0 to below 1, that are on trending pages. They come in addition to those of sessions.
+    n_pages : int, default 40
+        Number of trending pages, from 1 to 10,000. Each is on show for the same part of three months.
+    page_size : int, default 24
+        Number of items on a page, at least 1; fewer where there are not as many to show.
+    pages_by : {"quality", "cluster"}, default "quality"
+        What is on a page: any items, popular ones more often, or items of one family. The latter is like a page of
+        search results, to which visitors come by their tastes (but for `off_taste_share` of them): clicked together
+        there means alike.
     random_state : int, numpy.random.Generator, numpy.random.RandomState or None, default 0
         Seed; the same seed gives the same shop.
 
@@ -102,13 +133,26 @@ def simulate_shop(
     20
     >>> print(shop.item_labels[0], shop.item_names[0], sep=": ")
     P0001: red lantern 01
+
+    Three more clicks on trending pages for each click in a session:
+
+    >>> busy = simulate_shop(n_users=100, n_items=20, n_clusters=4, trending_share=0.75, random_state=1)
+    >>> len(busy.users) / len(shop.users)
+    4.0
+    >>> bool((busy.twin().items == shop.items).all())
+    True
     """
     n_users = _validation.check_integer("n_users", n_users, minimum=1)
     n_clusters = _validation.check_integer("n_clusters", n_clusters, minimum=1, maximum=MAX_CLUSTERS)
     n_items = _validation.check_integer("n_items", n_items, minimum=n_clusters)
     clicks_per_user = _validation.check_integer("clicks_per_user", clicks_per_user, minimum=1)
     off_taste_share = _validation.check_share("off_taste_share", off_taste_share)
-    rng = np.random.default_rng(_validation.check_seed("random_state", random_state))
+    trending_share = _validation.check_share("trending_share", trending_share, below=True)
+    n_pages = _validation.check_integer("n_pages", n_pages, minimum=1, maximum=MAX_PAGES)
+    page_size = _validation.check_integer("page_size", page_size, minimum=1)
+    _validation.check_choice("pages_by", pages_by, ["quality", "cluster"])
+    seed = _validation.check_seed("random_state", random_state)
+    rng = np.random.default_rng(seed)
 
     item_clusters = rng.permutation(np.arange(n_items) % n_clusters)
     place_in_cluster = running_number(item_clusters)
@@ -125,25 +169,40 @@ def simulate_shop(
     clusters = tastes[session_users, chosen][sessions]
     off_taste = rng.random(len(users)) < off_taste_share
     clusters[off_taste] = rng.choice(n_clusters, size=np.count_nonzero(off_taste), p=cluster_shares)
-    items = draw_items(rng, clusters, item_clusters, (place_in_cluster + 1.0) ** -POPULARITY_SKEW)
+    popularity = (place_in_cluster + 1.0) ** -POPULARITY_SKEW
+    items = draw_items(rng, clusters, item_clusters, popularity)
 
-    begin = rng.integers(DAYS * 24 * 3600, size=len(session_users))
+    begin = rng.integers(SECONDS, size=len(session_users))
     seconds = np.cumsum(rng.integers(10, 180, size=len(users)))  # between clicks
     seconds += (begin - seconds[starts])[sessions]
-    by_time = np.argsort(seconds, kind="stable")
 
     item_labels = np.char.add("P", np.char.zfill(np.arange(1, n_items + 1).astype(str), max(4, len(str(n_items)))))
     user_tastes = np.zeros((n_users, n_clusters))
     np.put_along_axis(user_tastes, tastes, taste_shares, axis=1)
+    shown = {}
+    n_organic = len(users)
+    n_trending = round(n_organic * trending_share / (1 - trending_share))
+    if n_trending:
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))  # leaves what is above as it was
+        pages = draw_pages(rng, n_pages, page_size, pages_by, item_clusters, popularity)
+        clicks = draw_clicks(rng, pages, n_trending, item_clusters, tastes, taste_shares, off_taste_share, SECONDS)
+        first = len(session_users)
+        shown = {first + page + 1: item_labels[row[row >= 0]] for page, row in enumerate(pages.items)}
+        users, items = np.concatenate([users, clicks.users]), np.concatenate([items, clicks.items])
+        sessions = np.concatenate([sessions, first + clicks.pages])
+        seconds = np.concatenate([seconds, clicks.seconds])
+    by_time = np.argsort(seconds, kind="stable")
     return Shop(
         users=users[by_time] + 1,
         items=item_labels[items[by_time]],
         contexts=sessions[by_time] + 1,
-        timestamps=np.datetime64("2025-01-01T00:00:00") + seconds[by_time].astype("timedelta64[s]"),
+        timestamps=START + seconds[by_time].astype("timedelta64[s]"),
         item_labels=item_labels,
         item_names=product_names(item_clusters, place_in_cluster),
         item_clusters=item_clusters,
         user_tastes=user_tastes,
+        context_kinds=np.where(by_time < n_organic, SESSION, TRENDING),
+        shown=shown,
     )
 
 
@@ -159,48 +218,3 @@ def draw_tastes(rng: np.random.Generator, n_users: int, cluster_shares: np.ndarr
     liked = np.arange(n_tastes) < rng.integers(1, n_tastes + 1, size=n_users)[:, None]
     shares = rng.gamma(2.0, size=(n_users, n_tastes)) * liked
     return tastes, shares / shares.sum(axis=1, keepdims=True)
-
-
-def draw_columns(rng: np.random.Generator, shares: np.ndarray) -> np.ndarray:
-    """Draw a column number for every row, with the row's probabilities, of which the first is above 0."""
-    passed = rng.random(len(shares), dtype=np.float32)[:, None] >= np.cumsum(shares, axis=1)[:, :-1]
-    return passed.sum(axis=1)
-
-
-def draw_items(
-    rng: np.random.Generator, clusters: np.ndarray, item_clusters: np.ndarray, popularity: np.ndarray
-) -> np.ndarray:
-    """Draw an item of each of `clusters`, in proportion to its popularity.
-
-    On a line, family c takes the stretch from c to c + 1 and each of its items a part of it; a draw is a point.
-    """
-    order = np.argsort(item_clusters, kind="stable")
-    ends = np.cumsum(popularity[order])
-    last_of_cluster = np.flatnonzero(np.diff(item_clusters[order], append=-1))
-    upper = ends[last_of_cluster]
-    lower = np.concatenate([[0.0], upper[:-1]])
-    of_item = item_clusters[order]
-    line = of_item + (ends - lower[of_item]) / (upper - lower)[of_item]
-    points = clusters + rng.random(len(clusters), dtype=np.float32).astype(np.float64)  # never rounds up to c + 1
-    return order[np.searchsorted(line, points, side="right")]
-
-
-def running_number(groups: np.ndarray) -> np.ndarray:
-    """Number the members of every group from 0, in order of appearance."""
-    order = np.argsort(groups, kind="stable")
-    sizes = np.bincount(groups)
-    numbers = np.empty(len(groups), dtype=np.int64)
-    numbers[order] = np.arange(len(groups)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return numbers
-
-
-def product_names(clusters: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Name items such as "red lantern 01": a variant, the family, and the rank by popularity in the family."""
-    families = [noun if place is None else f"{place} {noun}" for place in (None, *PLACES) for noun in NOUNS]
-    variants = VARIANTS[(5 * clusters + 7 * places) % len(VARIANTS)]
-    return np.array(
-        [
-            f"{variant} {families[cluster]} {place + 1:02d}"
-            for variant, cluster, place in zip(variants, clusters.tolist(), places.tolist(), strict=True)
-        ]
-    )
