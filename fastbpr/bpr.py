@@ -137,6 +137,9 @@ class BPR(FactorModel):
         Outside ids by row, when fitted to `Interactions`.
     item_names : ndarray of str or None
         Titles by row, where the `Interactions` had them.
+    removed_directions : ndarray of float32, shape (n, factors), or None
+        What `fastbpr.exposure.without_context_directions` takes out of item vectors where items are compared. None
+        after `fit`.
 
     Notes
     -----
@@ -460,7 +463,12 @@ class BPR(FactorModel):
         folded = copy.copy(self)
         labels = getattr(user_items, "user_labels", None), self.item_labels, self.item_names
         folded._set_fitted(
-            (users, items.view(), biases.view()), liked, list(self.history), dict(self.settings), *labels
+            (users, items.view(), biases.view()),
+            liked,
+            list(self.history),
+            dict(self.settings),
+            *labels,
+            self.removed_directions,
         )
         return folded
 
@@ -529,8 +537,8 @@ class BPR(FactorModel):
             settings = vars(model) | header.get("settings", {})  # older files have none: nothing was left to the data
             settings = {name: settings[name] for name in PARAMETERS}
         factors = tuple(arrays[name] for name in ("user_factors", "item_factors", "item_biases"))
-        labels = [arrays.get(name) for name in ("user_labels", "item_labels", "item_names")]
-        model._set_fitted(factors, (arrays["liked_indptr"], arrays["liked_indices"]), history, settings, *labels)
+        others = [arrays.get(name) for name in FITTED_ARRAYS[len(factors) :]]
+        model._set_fitted(factors, (arrays["liked_indptr"], arrays["liked_indices"]), history, settings, *others)
         return model
 
     def __repr__(self) -> str:
@@ -542,4 +550,6 @@ class BPR(FactorModel):
 
 UNIFORM = {"loss": "bpr", "negatives": "uniform"}
 PARAMETERS = tuple(name for name in inspect.signature(BPR.__init__).parameters if name != "self")
-FITTED_ARRAYS = ("user_factors", "item_factors", "item_biases", "user_labels", "item_labels", "item_names")
+FITTED_ARRAYS = (
+    "user_factors", "item_factors", "item_biases", "user_labels", "item_labels", "item_names", "removed_directions",
+)  # fmt: skip

@@ -2,16 +2,25 @@
 
 from fastbpr.exposure.co_exposure import CoExposure, co_exposure
 from fastbpr.exposure.concentration import Concentration, concentration
+from fastbpr.exposure.directions import centred, without_context_directions
 from fastbpr.exposure.gluing import GluingContext, GluingContexts, gluing_contexts
 from fastbpr.exposure.plot import plot_co_exposure
+from fastbpr.exposure.reranking import Reranked, reranked
+from fastbpr.exposure.variety import Varied, varied
 
 __all__ = [
     "CoExposure",
     "Concentration",
     "GluingContext",
     "GluingContexts",
+    "Reranked",
+    "Varied",
+    "centred",
     "co_exposure",
     "concentration",
     "gluing_contexts",
     "plot_co_exposure",
+    "reranked",
+    "varied",
+    "without_context_directions",
 ]
