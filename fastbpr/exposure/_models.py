@@ -27,6 +27,7 @@ def vectors_of(model: Any) -> FactorModel:
     result.similarity = similarity if isinstance(similarity, str) else "cosine"
     _validation.check_choice("model.similarity", result.similarity, _similarity.MAPS)
     labels = {name: getattr(model, name, None) for name in ("user_labels", "item_labels", "item_names")}
+    labels = {name: None if values is None else np.asarray(values) for name, values in labels.items()}
     result._set_fitted(tuple(factors), **labels)
     return result
 

@@ -48,6 +48,7 @@ class Seen(NamedTuple):
         if contexts.shown is not None:
             items = items + 2 * contexts.shown[rows]
         items = scipy.sparse.csr_array(items)
+        items.sort_indices()
         return cls(n_users[rows].astype(float), contexts.strengths[rows].astype(float), items, visits)
 
 
@@ -71,8 +72,8 @@ class Views(NamedTuple):
         visible = np.sqrt(factors) * (np.sqrt(n_views) - is_single / np.sqrt(n_views))
         single = np.sqrt(factors / n_views) * is_single
         clicks = visits.items.tocoo()
-        of_click = np.asarray(items[visits.contexts[clicks.row], clicks.col]).ravel()
-        own = np.sqrt(weights[visits.contexts[clicks.row]]) * (of_click == 1)
+        places = visits.contexts[clicks.row]
+        own = np.sqrt(weights[places]) * is_single[entries_at(items, places, clicks.col)]
         return cls(
             float(weights @ seen.n_views),
             np.asarray(numbers.sum(axis=0)).ravel(),
@@ -87,6 +88,12 @@ class Views(NamedTuple):
         if self.single.nnz:
             numbers += products(self.own, left, right) - products(self.single, left, right)
         return numbers
+
+
+def entries_at(table: scipy.sparse.csr_array, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Return the positions of entries, which must be there, of a table with sorted indices."""
+    keys = np.repeat(np.arange(table.shape[0]), np.diff(table.indptr)) * table.shape[1] + table.indices
+    return np.searchsorted(keys, rows * table.shape[1] + columns)
 
 
 def by_item(table: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
