@@ -13,7 +13,7 @@ from fastbpr import BPR, Interactions
 from fastbpr.baselines import ItemCooccurrence
 from fastbpr.errors import NotFittedError
 from fastbpr.evaluation import evaluate, evaluate_neighbours, evaluate_similar_items, stability
-from fastbpr.exposure import centred, co_exposure, reranked, varied, without_context_directions
+from fastbpr.exposure import _views, centred, co_exposure, reranked, varied, without_context_directions
 from fastbpr.exposure._views import Seen, Views
 
 
@@ -29,10 +29,11 @@ def reranked_by_hand(similarities, penalties, beta, depth):
 
 @pytest.mark.parametrize("with_shown", [True, False])
 @pytest.mark.parametrize("kinds", [None, "trending", ["search", "session"]])
-def test_views_are_counted_as_they_are_one_by_one(with_shown, kinds):
+def test_views_are_counted_as_they_are_one_by_one(monkeypatch, with_shown, kinds):
     log = log_of(with_shown=with_shown)
     views = views_by_hand(log, [kinds] if isinstance(kinds, str) else kinds)
     seen = Seen.of(log.contexts, log.n_items, kinds)
+    monkeypatch.setattr(_views, "ENTRIES_AT_ONCE", 40)
     left, right = (part.ravel() for part in np.indices((log.n_items, log.n_items)))
     for weights, of_view in ((seen.strengths, lambda strength: strength), (np.ones(len(seen.strengths)), lambda _: 1)):
         counted = Views.of(seen, weights)
@@ -44,6 +45,8 @@ def test_views_are_counted_as_they_are_one_by_one(with_shown, kinds):
         different = left != right
         pairs = counted.of_pairs(left[different], right[different])
         assert_allclose(pairs, expected.ravel()[different], atol=1e-9)
+        alone = [counted.of_pairs(left[[pair]], right[[pair]])[0] for pair in range(1, 19)]  # in another way
+        assert_allclose(alone, expected[0, 1:19], atol=1e-9)
 
 
 @pytest.mark.parametrize("with_shown", [True, False])
