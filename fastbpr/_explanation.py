@@ -181,7 +181,7 @@ def evidence(model: Any, pair: list[int], user_items: Any) -> tuple[scipy.sparse
     """Return who has what, and in which columns the two items are: by their labels where both sides have them."""
     shape = len(model.user_factors), len(model.item_factors)
     if user_items is None:
-        indptr, indices = model._liked
+        indptr, indices = _validation.check_likes_known(model._liked)
         return scipy.sparse.csr_array((np.ones(len(indices), dtype=bool), indices, indptr), shape=shape), pair
     labels = getattr(user_items, "item_labels", None)
     if labels is None or model.item_labels is None:

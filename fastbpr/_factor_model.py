@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import operator
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from fastbpr import _explanation, _labels, _retrieval, _similarity, _validation
 from fastbpr._threads import effective_threads
+
+Kind = TypeVar("Kind", bound="FactorModel")
 
 
 class FactorModel:
@@ -28,9 +31,10 @@ class FactorModel:
         history: list | None = None,
         settings: dict[str, Any] | None = None,
         debiasing: tuple | None = None,
+        removed_directions: np.ndarray | None = None,
     ) -> None:
         """Set every fitted attribute, in one place."""
-        for array in factors:
+        for array in (*factors, removed_directions):
             if array is not None:
                 array.flags.writeable = False
         self.user_factors, self.item_factors, self.item_biases = factors
@@ -40,6 +44,7 @@ class FactorModel:
         self.user_labels = user_labels
         self.item_labels = item_labels
         self.item_names = item_names
+        self.removed_directions = removed_directions
         self._liked = liked  # (indptr, indices) of the training positives: what `recommend` leaves out
         self._compared: dict[str, tuple] = {}  # kept by `_compared_vectors`
 
@@ -108,9 +113,10 @@ class FactorModel:
         _validation.check_not_available("recalculate_user", recalculate_user)
         liked = None
         if _validation.check_flag("filter_already_liked_items", filter_already_liked_items):
-            indptr, indices = self._liked
-            rows = users
-            if user_items is not None:
+            if user_items is None:
+                indptr, indices = _validation.check_likes_known(self._liked)
+                rows = users
+            else:
                 indptr, indices = _validation.check_rows("user_items", user_items, (len(users), n_items))
                 rows = range(len(users))
             liked = [indices[indptr[row] : indptr[row + 1]] for row in rows]
@@ -229,11 +235,13 @@ class FactorModel:
         """
         rows = _validation.check_vectors(self, f"{what}_factors")
         others = _validation.check_tables(self)[0] if similarity == "user-space" else None
-        sources = [array for array in (rows, others) if array is not None]
+        removed = _validation.check_removed_directions(self, rows.shape[1]) if what == "item" else None
+        sources = [array for array in (rows, others, removed) if array is not None]
         known, known_sources, compared = self._compared.get(what, (None, [], None))
-        same = known == similarity and all(map(operator.is_, sources, known_sources))
+        same = known == similarity and len(sources) == len(known_sources)
+        same = same and all(map(operator.is_, sources, known_sources))
         if not same or any(array.flags.writeable for array in sources):
-            compared = _similarity.compared_vectors(rows, others, similarity)
+            compared = _similarity.compared_vectors(rows, others, similarity, removed)
             self._compared[what] = (similarity, sources, compared)
         return compared
 
@@ -314,6 +322,13 @@ class FactorModel:
         The item is more popular than 75 % of all items, the neighbour than 25 %...
         """
         return _explanation.explain(self, item, neighbour, user_items)
+
+    def _compared_otherwise(self: Kind, **attributes: Any) -> Kind:
+        """Return a model with the same arrays that compares items in another way; this one is not changed."""
+        other = copy.copy(self)
+        other._compared = {}
+        vars(other).update(attributes)
+        return other
 
     # ---- labels -----------------------------------------------------------------------------------------------------
 

@@ -175,7 +175,8 @@ def item_scores(
         users, items = _validation.check_user_space(model, shape)
     else:
         users, items = None, _validation.check_item_factors(model, shape)
-    rows, scale = _similarity.compared_vectors(items, users, choice)
+    removed = _validation.check_removed_directions(model, items.shape[1])
+    rows, scale = _similarity.compared_vectors(items, users, choice, removed)
     return VectorScores(rows * scale[:, None], _retrieval.Items.of(rows, scale, _retrieval.NOTHING), num_threads)
 
 

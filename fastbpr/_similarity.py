@@ -9,6 +9,7 @@ import numpy as np
 from fastbpr import _retrieval
 
 CHUNK = 2**14  # vectors in double precision at once
+ROUNDING = 4 * np.finfo(np.float32).eps  # what is left of a vector, as a share, where nothing should be
 
 
 def as_they_are(items: np.ndarray, users: np.ndarray) -> np.ndarray:
@@ -45,15 +46,32 @@ MAPS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 }
 
 
-def compared_vectors(items: np.ndarray, users: np.ndarray | None, choice: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return (mapped vectors of all items, 1 / their lengths with 0 for none).
+def without(items: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """Return q_i - D'D q_i, where D has the directions as rows: what is left of one of length 1 is orthogonal to it.
+
+    Of a shorter one, of length sqrt(s), the share s is taken out.
+    """
+    rest = np.empty(items.shape, dtype=np.float32)
+    directions = directions.astype(np.float64)
+    for first in range(0, len(items), CHUNK):
+        part = items[first : first + CHUNK].astype(np.float64)
+        rest[first : first + CHUNK] = part - (part @ directions.T) @ directions
+    rest[_retrieval.lengths(rest) <= ROUNDING * _retrieval.lengths(items)] = 0
+    return rest
+
+
+def compared_vectors(
+    items: np.ndarray, users: np.ndarray | None, choice: str, removed: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (mapped vectors of all items, without the directions `removed`; 1 / their lengths with 0 for none).
 
     Rounding leaves a rest where mapping ends at zero, as the mean of equal vectors does: what is as small as that
     beside the vector itself has no direction.
     """
+    if removed is not None:
+        items = without(items, removed)
     mapped = MAPS[choice](items, users)
     scale = _retrieval.inverse_norms(mapped)
     if choice == "centred":
-        smallest = 4 * np.finfo(np.float32).eps * _retrieval.lengths(items)
-        scale[_retrieval.lengths(mapped) <= smallest] = 0
+        scale[_retrieval.lengths(mapped) <= ROUNDING * _retrieval.lengths(items)] = 0
     return mapped, scale

@@ -142,6 +142,9 @@ class BPR(FactorModel):
         Outside ids by row, when fitted to `Interactions`.
     item_names : ndarray of str or None
         Titles by row, where the `Interactions` had them.
+    removed_directions : ndarray of float32, shape (n, factors), or None
+        What `fastbpr.exposure.without_context_directions` takes out of item vectors where items are compared. None
+        after `fit`.
 
     Notes
     -----
@@ -464,7 +467,8 @@ class BPR(FactorModel):
         users = _fold_in.fold_in_users(items, biases, *liked, strength)
         folded = copy.copy(self)
         labels = getattr(user_items, "user_labels", None), self.item_labels, self.item_names
-        fitted = {"history": list(self.history), "settings": dict(self.settings), "debiasing": self.debiasing}
+        fitted = {name: getattr(self, name) for name in ("debiasing", "removed_directions")}
+        fitted |= {"history": list(self.history), "settings": dict(self.settings)}
         folded._set_fitted((users, items.view(), biases.view()), liked, *labels, **fitted)
         return folded
 
@@ -535,6 +539,7 @@ class BPR(FactorModel):
             settings = {name: settings[name] for name in PARAMETERS}
             debiasing = header.get("debiasing")
             fitted = {"history": history, "settings": settings, "debiasing": debiasing and Debiasing(*debiasing)}
+        fitted["removed_directions"] = arrays.get("removed_directions")
         factors = tuple(arrays[name] for name in ("user_factors", "item_factors", "item_biases"))
         labels = [arrays.get(name) for name in ("user_labels", "item_labels", "item_names")]
         model._set_fitted(factors, (arrays["liked_indptr"], arrays["liked_indices"]), *labels, **fitted)
@@ -549,4 +554,6 @@ class BPR(FactorModel):
 
 UNIFORM = {"loss": "bpr", "negatives": "uniform"}
 PARAMETERS = tuple(name for name in inspect.signature(BPR.__init__).parameters if name != "self")
-FITTED_ARRAYS = ("user_factors", "item_factors", "item_biases", "user_labels", "item_labels", "item_names")
+FITTED_ARRAYS = (
+    "user_factors", "item_factors", "item_biases", "user_labels", "item_labels", "item_names", "removed_directions",
+)  # fmt: skip

@@ -171,6 +171,29 @@ def check_tables(model: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return users, items, biases
 
 
+def check_removed_directions(model: Any, factors: int) -> np.ndarray | None:
+    """Return the directions that a model leaves out where it compares items, None if there are none."""
+    if getattr(model, "removed_directions", None) is None:
+        return None
+    directions = check_vectors(model, "removed_directions")
+    if directions.shape[1] != factors:
+        raise ValueError(
+            f"removed_directions must have the length of item vectors, shape (n, {factors}), got shape "
+            f"{directions.shape}. Assign None to remove none."
+        )
+    return directions
+
+
+def check_likes_known(liked: tuple[np.ndarray, np.ndarray] | None) -> tuple[np.ndarray, np.ndarray]:
+    """Refuse to go by the training positives of a model that was made of vectors only."""
+    if liked is None:
+        raise ValueError(
+            "user_items must be given, got None: this model was made of vectors only, and does not know what users "
+            "have."
+        )
+    return liked
+
+
 def check_vectors(model: Any, name: str, *, ndim: int = 2) -> np.ndarray:
     """Return one of a fitted model's arrays as float32; without looking at its values, to be quick."""
     check_fitted(model)

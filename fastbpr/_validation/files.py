@@ -71,7 +71,10 @@ def check_model_arrays(path: Any, header: dict[str, Any], arrays: dict[str, np.n
             and len(arrays.get("user_labels", users)) == len(users)
             and len(arrays.get("item_labels", items)) == len(items)
             and len(arrays.get("item_names", items)) == len(items)
+            and arrays.get("removed_directions", items).shape[1:] == items.shape[1:]
+            and arrays.get("removed_directions", items).dtype == np.float32
             and all(np.isfinite(array).all() for array in (users, items, biases))
+            and bool(np.isfinite(arrays.get("removed_directions", items)).all())
             and isinstance(header["history"], list)
         )
     except (KeyError, TypeError, AttributeError, IndexError):

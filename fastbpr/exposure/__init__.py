@@ -3,8 +3,11 @@
 from fastbpr._debias import DEBIAS_PRESETS, Debias
 from fastbpr.exposure.co_exposure import CoExposure, co_exposure
 from fastbpr.exposure.concentration import Concentration, concentration
+from fastbpr.exposure.directions import centred, without_context_directions
 from fastbpr.exposure.gluing import GluingContext, GluingContexts, gluing_contexts
 from fastbpr.exposure.plot import plot_co_exposure
+from fastbpr.exposure.reranking import Reranked, reranked
+from fastbpr.exposure.variety import Varied, varied
 
 __all__ = [
     "DEBIAS_PRESETS",
@@ -13,8 +16,14 @@ __all__ = [
     "Debias",
     "GluingContext",
     "GluingContexts",
+    "Reranked",
+    "Varied",
+    "centred",
     "co_exposure",
     "concentration",
     "gluing_contexts",
     "plot_co_exposure",
+    "reranked",
+    "varied",
+    "without_context_directions",
 ]
