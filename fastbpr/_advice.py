@@ -19,6 +19,7 @@ CROWDED = 0.2  # of all places for one in a hundred items; seen: 0.02 to 0.15
 MANY_ITEMS = 200  # among fewer, one in a hundred is one or two items
 ALIGNED = 0.3  # mean cosine of random pairs; seen: 0 to 0.12. The common direction says nothing about a single item
 SELDOM_SHOWN = 0.3  # of items that no list has; seen: 0 to 0.13
+GLUED = 0.1  # of neighbours that share a context but little else, beyond chance; seen: 0.9 with many trending pages
 STALE = 0.05  # of a log's items that are unknown, or of its interactions that are new
 LONELY = 0.3  # of users or items with a single interaction
 
@@ -105,6 +106,22 @@ def spread_the_lists(found: Findings) -> str | None:
     return f"{text[0].upper()}{text[1:]}: try similarity='centred', and compare."
 
 
+def separate_pages(found: Findings) -> str | None:
+    """Neighbours are there because they were shown together."""
+    exposure = found.exposure
+    if exposure is None or not exposure.excess > GLUED:  # NaN is none
+        return None
+    beginning = f"{percent(exposure.ceo)} of the neighbours share a context with their item but little else: "
+    if exposure.debias == "context":
+        return f"{beginning}fit with debias='context-strong' instead of 'context', and compare."
+    if exposure.debias is not None:
+        return f"{beginning}fastbpr.exposure.gluing_contexts shows which contexts are the cause."
+    return (
+        f"{beginning}fit with debias='context', and compare. Contexts that were composed by similarity, such as search "
+        "results, get a low strength."
+    )
+
+
 def show_more_items(found: Findings) -> str | None:
     """Much of the catalogue is in no list."""
     if found.neighbours.never_share > SELDOM_SHOWN:
@@ -144,6 +161,7 @@ RULES = (
     beat_popularity,
     beat_cooccurrence,
     spread_the_lists,
+    separate_pages,
     show_more_items,
     drop_lonely_items,
     join_lonely_users,

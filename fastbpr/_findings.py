@@ -12,6 +12,7 @@ import scipy.sparse
 import scipy.stats
 
 from fastbpr import _labels, _ranking, _retrieval, _validation
+from fastbpr._exposure_finding import Exposure
 from fastbpr._sentences import counted, number, percent
 from fastbpr.baselines import ItemCooccurrence, Popularity
 from fastbpr.bpr import BPR, Epoch
@@ -409,5 +410,6 @@ class Findings:
     overlap: Overlap
     training: Training
     neighbours: Neighbours
+    exposure: Exposure | None  # None without contexts
     comparison: Comparison | None  # None without a refit
     sparsity: Sparsity

@@ -339,3 +339,9 @@ def described(known: np.ndarray, names: np.ndarray | None, row: int) -> str:
 def titled(known: np.ndarray | None, names: np.ndarray | None, row: int) -> str:
     """Return an item's label and name on one line, or its row number where there are no labels."""
     return f"item {row}" if known is None else " ".join(described(known, names, row).split())
+
+
+def plain(labels: np.ndarray, row: int) -> Any:
+    """Return one label as a Python object; dates, which Python has in microseconds at best, as NumPy has them."""
+    label = labels[row]
+    return label.item() if isinstance(label, np.generic) and label.dtype.kind not in "mM" else label

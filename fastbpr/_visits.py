@@ -101,7 +101,7 @@ def has_others(visits: scipy.sparse.csr_array, matrix: scipy.sparse.csr_array) -
     An entry's visits together have at most as many entries as they have one by one, the entry itself counted once. Only
     where that is not below the user's number, and there are several visits, does it take a look at which they are.
     """
-    sizes = visits.sum(axis=0)
+    sizes = np.bincount(visits.indices, minlength=visits.shape[1])
     n_visits = np.diff(visits.indptr)
     n_together = visits @ sizes - np.maximum(n_visits - 1, 0)
     n_together[n_visits == 0] = 1

@@ -7,7 +7,7 @@ import math
 import textwrap
 from typing import Any
 
-from fastbpr import _advice, _findings, _validation
+from fastbpr import _advice, _exposure_finding, _findings, _validation
 from fastbpr._threads import effective_threads
 from fastbpr.bpr import BPR
 
@@ -30,6 +30,10 @@ class Diagnosis(_findings.Findings):
     neighbours : Neighbours
         What the lists of similar items are made of: ``similarity, list_length, n_items, norm_popularity, mean_cosine,
         item_popularity, neighbour_popularity, n_hubs, hub_share, top_name, top_share, never_share``.
+    exposure : Exposure or None
+        Whether neighbours are alike, or just shared a page, as `fastbpr.exposure.co_exposure` measures it:
+        ``n_contexts, n_shared, share_in_shared, largest_share, n_items, list_length, ceo, chance, excess, debias``.
+        None without contexts.
     comparison : Comparison or None
         Whether it is worth it: ``n_users, list_length, recommendations, similar_items``, the last two with the metrics
         of "model", "popularity" and "co-occurrence". None without a refit.
@@ -63,6 +67,7 @@ HEADINGS = {
     "overlap": "Is this the model's log?",
     "training": "Has training come to an end?",
     "neighbours": "What are the lists of similar items made of?",
+    "exposure": "Are neighbours alike, or did they just share a page?",
     "comparison": "Is the model better than simple lists?",
     "sparsity": "Is there enough to learn from?",
 }
@@ -91,10 +96,11 @@ def diagnose(
 ) -> Diagnosis:
     """Find out what is good and bad about a model, with the log that it was fitted to, and what to change.
 
-    It looks at how the fit ended, at what the lists of similar items are made of, at the data, and at whether the
-    effort pays. A model cannot be judged by what it has learned from. So for the last question one item of each user
-    is held out at random, a new model with the same parameters learns from the rest, and its lists are compared with
-    those of `fastbpr.baselines.Popularity` and `ItemCooccurrence`. That takes about as long as the fit did.
+    It looks at how the fit ended, at what the lists of similar items are made of, at whether neighbours just shared a
+    page (where the log has contexts), at the data, and at whether the effort pays. A model cannot be judged by what it
+    has learned from. So for the last question one item of each user is held out at random, a new model with the same
+    parameters learns from the rest, and its lists are compared with those of `fastbpr.baselines.Popularity` and
+    `ItemCooccurrence`. That takes about as long as the fit did.
 
     Parameters
     ----------
@@ -109,14 +115,14 @@ def diagnose(
     refit : bool, default True
         False leaves the comparison out, for large data.
     random_state : int, default 0
-        Seed of the split and of the new model, >= 0.
+        Seed of the split, of the new model and of random items, >= 0.
     show_progress : bool, default False
         Show the progress of the new model's fit.
 
     Returns
     -------
     Diagnosis
-        ``overlap, training, neighbours, comparison, sparsity, advice``; ``print`` shows it in sentences.
+        ``overlap, training, neighbours, exposure, comparison, sparsity, advice``; ``print`` shows it in sentences.
 
     Raises
     ------
@@ -161,6 +167,7 @@ def diagnose(
         overlap=overlap,
         training=_findings.training_of(model.history, model.settings["iterations"]),
         neighbours=_findings.neighbours_of(model, K),
+        exposure=_exposure_finding.exposure_of(model, interactions, K, random_state, num_threads),
         comparison=(
             _findings.comparison_of(model, interactions, K, random_state, num_threads, show_progress) if refit else None
         ),

@@ -3,6 +3,7 @@
 import pytest
 
 from fastbpr._advice import advice_for
+from fastbpr._exposure_finding import Exposure
 from fastbpr._findings import Comparison, Findings, Neighbours, Overlap, Sparsity, Training
 
 
@@ -13,10 +14,12 @@ def metrics(model, popularity, cooccurrence):
     }
 
 
+NAN = float("nan")
 HEALTHY = {
     "overlap": Overlap(1000, 500, 20_000, 0, 0, 20_000, 20_000),
     "training": Training("converged", 150, 150, 15, 0.11, 0.11, 0.97, 0.97, 0.2, 0.001, 15.0, 0.05),
     "neighbours": Neighbours("cosine", 10, 500, 0.5, 0.02, 40.0, 45.0, 5, 0.05, "tea", 0.05, 0.02),
+    "exposure": Exposure(200, 40, 0.5, 0.02, 300, 10, 0.04, 0.03, 0.01, None),
     "comparison": Comparison(900, 10, metrics(0.2, 0.05, 0.15), metrics(0.1, 0.05, 0.09)),
     "sparsity": Sparsity(1000, 500, 20_000, 0.04, 15.0, 20.0, 20, 20, 0.1),
 }
@@ -30,7 +33,7 @@ def advice(**changes):
 
 def test_a_healthy_model_gets_no_advice():
     assert advice() == ()
-    assert advice_for(Findings(**HEALTHY | {"comparison": None})) == ()
+    assert advice_for(Findings(**HEALTHY | {"comparison": None, "exposure": None})) == ()
 
 
 @pytest.mark.parametrize(
@@ -59,6 +62,12 @@ def test_a_healthy_model_gets_no_advice():
             {"neighbours": {"mean_cosine": 0.31}},
             "All vectors point a similar way: try similarity='centred', and compare.",
         ),
+        (
+            {"exposure": {"ceo": 0.14, "excess": 0.11}},
+            "14 % of the neighbours share a context with their item but little else: fit with debias='context'",
+        ),
+        ({"exposure": {"excess": 0.11, "debias": "context"}}, "debias='context-strong' instead of 'context'"),
+        ({"exposure": {"excess": 0.11, "debias": "context-strong"}}, "fastbpr.exposure.gluing_contexts shows which"),
         ({"neighbours": {"never_share": 0.31}}, "31 % of the items are in no list of similar items: longer lists"),
         ({"sparsity": {"single_user_items": 151}}, "30 % of the items have a single user, and lists that are luck"),
         ({"sparsity": {"single_item_users": 301}}, "30 % of the users have a single item, and say nothing"),
@@ -91,6 +100,8 @@ def test_one_finding_leads_to_one_piece_of_advice(changes, expected):
         {"neighbours": {"neighbour_popularity": 120.0, "hub_share": 0.2, "mean_cosine": 0.3, "never_share": 0.3}},
         {"neighbours": {"hub_share": 0.5, "n_items": 199}},  # one of a few items is no hub
         {"neighbours": {"mean_cosine": 0.5, "similarity": "centred"}},
+        {"exposure": {"ceo": 0.4, "chance": 0.3, "excess": 0.1}},
+        {"exposure": {"n_items": 0, "ceo": NAN, "chance": NAN, "excess": NAN}},
         {"sparsity": {"single_user_items": 150, "single_item_users": 300}},
         {"comparison": {"recommendations": metrics(0.2, 0.19, 0.19)}},
         {"comparison": {"n_users": 49, "recommendations": metrics(0.1, 0.2, 0.2)}},

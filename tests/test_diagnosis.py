@@ -15,8 +15,10 @@ from fastbpr import BPR, Interactions, NotFittedError
 from fastbpr._findings import neighbours_of, possible_gain, sparsity_of, training_of
 from fastbpr.baselines import Popularity
 from fastbpr.bpr import Epoch
+from fastbpr.datasets import simulate_shop
 from fastbpr.diagnosis import diagnose
 from fastbpr.evaluation import evaluate, evaluate_similar_items
+from fastbpr.exposure import co_exposure, concentration
 from fastbpr.splitting import leave_one_out
 
 
@@ -374,3 +376,40 @@ def test_what_is_no_fitted_model_is_refused(log):
         diagnose(Popularity().fit(log), log)
     with pytest.raises(NotFittedError):
         diagnose(BPR(), log)
+
+
+# ---- contexts ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pages():
+    """A log, two fifths of its clicks in sessions and the others on five pages, and a model of it."""
+    shop = simulate_shop(n_users=400, n_items=100, n_clusters=10, trending_share=0.6, n_pages=5, page_size=10)
+    log = shop.interactions()
+    return shop, log, fit(log, iterations=60)
+
+
+def test_neighbours_that_shared_a_page_are_counted_as_co_exposure_does(pages):
+    _, log, model = pages
+    found = diagnose(model, log, K=7, refit=False, random_state=3)
+    measured, spread = co_exposure(model, log, 7, random_state=3), concentration(log)
+    assert found.exposure[:4] == (spread.n_contexts, 5, spread.share_in_shared, spread.largest_share)
+    assert found.exposure[4:] == (measured.n_items, 7, *measured[:3], None)
+    assert found.exposure.excess > 0.3
+    text = " ".join(str(found).split())
+    assert "60 % of the rows are in contexts (pages, sessions, baskets) that several users share: 5 of " in text
+    assert any("fit with debias='context'" in advice for advice in found.advice)
+
+
+def test_contexts_of_strength_0_and_logs_without_contexts_raise_no_suspicion(pages):
+    shop, log, model = pages
+    harmless = shop.interactions({"trending": 0, "session": 0})
+    found = diagnose(model, harmless, refit=False)
+    assert found.exposure.n_items == 0
+    assert "no neighbour is suspected" in str(found)
+    assert "debias" not in " ".join(found.advice)
+    assert found.as_dict()["exposure"]["excess"] is None
+    own = diagnose(model, shop.twin().interactions(), refit=False)  # sessions are of one user each
+    assert own.exposure.n_shared == 0
+    assert "0 % of the rows are in contexts" in str(own)
+    assert diagnose(model, log.user_items, refit=False).exposure is None

@@ -16,6 +16,7 @@ EXAMPLES = """\
 examples:
   fastbpr diagnose model.npz clicks.csv --user visitor --item sku
   fastbpr diagnose model.npz orders/ --user CustomerID --item StockCode --missing-user 0 --no-refit
+  fastbpr diagnose model.npz clicks.csv --context page --context-kind kind --context-strength search=0.2
 
 Give the log that the model was fitted to, with the same columns. To compare the model with simple lists, a model like
 it is fitted again without one item of each user, which takes as long as `fastbpr fit` did."""

@@ -46,15 +46,6 @@ def check_groups(groups: np.ndarray, n_items: int) -> np.ndarray:
     return groups
 
 
-def check_item_labels(name: str, labels: Any, n_items: int, model: Any, n_model: int) -> None:
-    """Refuse a model whose items cannot be matched with the log's."""
-    if labels is None and n_model != n_items:
-        raise ValueError(
-            f"{name} must have the {n_items} items of the log, or labels to match them by, got "
-            f"{type(model).__name__} with {n_model} items and without labels. Fit it to Interactions."
-        )
-
-
 def check_co_exposures(name: str, value: Any, kind: type) -> dict[str, Any]:
     """Return what was measured of each model, by its name."""
     rule = f"{name} must be a mapping from names of models to what co_exposure returned"

@@ -19,8 +19,6 @@ SECONDS = 90 * 24 * 3600  # of three months
 MAX_PAGES = 10_000
 START = np.datetime64("2025-01-01T00:00:00")
 POPULARITY_SKEW = 0.8  # inside a family, the item of rank r is clicked in proportion to r ** -POPULARITY_SKEW
-
-
 SESSION, TRENDING = "session", "trending"
 STRENGTHS = {TRENDING: 1.0, SESSION: 0.0}  # a session is the visitor's own choice, nobody's page
 

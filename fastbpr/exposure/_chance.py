@@ -12,7 +12,7 @@ LEVEL = 0.05  # chance gives as many common users, or more, less often than this
 def same_user_share(user_items: scipy.sparse.csr_array) -> float:
     """Return the probability that two interactions are of the same user, each user drawn by their number of items."""
     activity = np.diff(user_items.indptr).astype(float)
-    return float(activity @ activity / activity.sum() ** 2)
+    return float(activity @ activity / max(activity.sum(), 1) ** 2)
 
 
 def beyond_chance(n_common: np.ndarray, expected: np.ndarray) -> np.ndarray:

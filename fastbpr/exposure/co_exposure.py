@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastbpr import _labels, _lists, _readers, _validation
+from fastbpr import _labels, _lists, _ranking, _readers, _validation
 from fastbpr._sentences import percent
 from fastbpr._threads import effective_threads
-from fastbpr.exposure._exposure import Exposure
+from fastbpr.exposure._pairs import PairEvidence
 from fastbpr.interactions import Interactions
 
 CHANCE_PAIRS = 2**18  # of items and random others: the chance level is known to within 0.001
@@ -144,12 +144,12 @@ def co_exposure(
     n_items = log.n_items
     codes = None if groups is None else group_codes(groups, n_items)
     seed = _validation.check_seed("random_state", random_state)
-    exposure = Exposure.of(contexts, log.user_items, kinds)
-    asked = np.flatnonzero(np.diff(exposure.members.indptr))
-    if items is not None or not len(asked):
-        asked = asked if items is None else _validation.check_asked("items", items, asked, n_items, what="item")
+    evidence = PairEvidence.of(contexts, log.user_items, kinds)
+    asked = np.flatnonzero(np.diff(evidence.members.indptr))
+    if items is not None:
+        asked = _validation.check_asked("items", items, asked, n_items, what="item")
     lists = lists_in_log(model, log, asked, K, effective_threads(num_threads))
-    return measured(exposure, asked, lists, codes, np.random.default_rng(seed))
+    return measured(evidence, asked, lists, codes, np.random.default_rng(seed))
 
 
 def group_codes(groups: Any, n_items: int) -> np.ndarray:
@@ -164,7 +164,7 @@ def lists_in_log(model: Any, log: Interactions, asked: np.ndarray, n: int, num_t
     if labels is None or np.array_equal(labels, log.item_labels):
         return _lists.neighbours(model, log.user_items.shape, asked, n, num_threads)
     n_model = len(labels)
-    rows = _labels.matched(np.asarray(labels), log.item_labels)  # in the model, of the log's items
+    rows = _labels.matched(labels, log.item_labels)  # in the model, of the log's items
     _validation.check_some_known("log", "item", rows, log.item_labels, labels)
     in_log = np.full(n_model + 1, -2, dtype=np.int64)
     in_log[rows[rows >= 0]] = np.flatnonzero(rows >= 0)
@@ -177,19 +177,19 @@ def lists_in_log(model: Any, log: Interactions, asked: np.ndarray, n: int, num_t
 
 
 def measured(
-    exposure: Exposure, asked: np.ndarray, lists: np.ndarray, codes: np.ndarray | None, rng: np.random.Generator
+    evidence: PairEvidence, asked: np.ndarray, lists: np.ndarray, codes: np.ndarray | None, rng: np.random.Generator
 ) -> CoExposure:
     """Compare lists with random ones."""
-    n_items = exposure.members.shape[0]
+    n_items = evidence.members.shape[0]
     per_item = np.full(n_items, math.nan)
-    shares = only_shared(exposure, asked, lists, codes)
+    shares = only_shared(evidence, asked, lists, codes)
     per_item[asked] = shares
     listed = asked[~np.isnan(shares)]
     if not len(listed):
         return CoExposure(math.nan, math.nan, math.nan, 0, per_item, lists.shape[1])
-    others = np.flatnonzero(np.diff(exposure.users.indptr))
-    random = only_shared(exposure, listed, random_lists(listed, others, rng), codes)
-    ceo, chance = float(np.nanmean(shares)), float(np.nanmean(random)) if not np.isnan(random).all() else math.nan
+    others = np.flatnonzero(np.diff(evidence.users.indptr))
+    random = only_shared(evidence, listed, random_lists(listed, others, rng), codes)
+    ceo, chance = _ranking.mean(shares), _ranking.mean(random)
     return CoExposure(ceo, chance, ceo - chance, len(listed), per_item, lists.shape[1])
 
 
@@ -203,13 +203,13 @@ def random_lists(items: np.ndarray, others: np.ndarray, rng: np.random.Generator
     return np.where(lists == items[:, None], -1, lists)
 
 
-def only_shared(exposure: Exposure, items: np.ndarray, lists: np.ndarray, codes: np.ndarray | None) -> np.ndarray:
+def only_shared(evidence: PairEvidence, items: np.ndarray, lists: np.ndarray, codes: np.ndarray | None) -> np.ndarray:
     """Return the share of each list that shares a context but little else, NaN of an empty one; -1 is no neighbour."""
     present = lists != -1
     if codes is not None:
         present &= (codes[items] >= 0)[:, None] & (codes[lists] >= 0) & (lists >= 0)
     known = present & (lists >= 0)
     answer = np.zeros(lists.shape)
-    answer[known] = exposure.only_shared(np.repeat(items, known.sum(axis=1)), lists[known], codes)
+    answer[known] = evidence.only_shared(np.repeat(items, known.sum(axis=1)), lists[known], codes)
     n_present = present.sum(axis=1)
     return np.divide(answer.sum(axis=1), n_present, out=np.full(len(items), math.nan), where=n_present > 0)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastbpr import _validation, _visits
+from fastbpr import _labels, _validation, _visits
 from fastbpr._sentences import counted, number, percent
 from fastbpr.interactions import Interactions
 
@@ -135,7 +135,7 @@ def concentration(log: Interactions, *, kinds: Any = None) -> Concentration:
         share_in_shared=float(of_context[users >= _visits.MIN_USERS].sum() / n_rows),
         contexts_of_kind=contexts_of_kind,
         rows_of_kind=rows_of_kind,
-        largest=contexts.labels[largest : largest + 1].tolist()[0],
+        largest=_labels.plain(contexts.labels, largest),
         largest_share=float(of_context[largest] / n_inside),
         gini=float(places @ shares / max(len(shares) - 1, 1)),
         effective_contexts=float(np.exp(-(shares @ np.log(shares)))),

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse
 
-from fastbpr import _validation, _visits
+from fastbpr import _labels, _validation, _visits
 from fastbpr._contexts import Contexts
 from fastbpr._parts import parts_of
 from fastbpr.exposure import _chance
@@ -157,14 +157,14 @@ def described(
 ) -> GluingContext:
     """Return what was found of one context, with labels for rows."""
     return GluingContext(
-        context=contexts.labels[row : row + 1].tolist()[0],
+        context=_labels.plain(contexts.labels, row),
         kind=None if contexts.kinds is None else contexts.kinds[row],
         strength=float(contexts.strengths[row]),
         n_users=int(n_users),
         n_items=int(n_items),
         n_pairs=int(n_pairs),
         excess=float(excess),
-        strongest=None if pair is None else tuple(log.item_labels[list(pair)].tolist()),
+        strongest=None if pair is None else tuple(_labels.plain(log.item_labels, item) for item in pair),
     )
 
 

@@ -49,13 +49,13 @@ def plot_co_exposure(results: Mapping[str, CoExposure] | CoExposure, *, ax: Any 
         ax = _validation.require("matplotlib.pyplot", extra="plot", purpose=purpose).subplots()[1]
     _validation.check_axes("ax", ax, _validation.require("matplotlib.axes", extra="plot", purpose=purpose).Axes)
     lengths = {one.list_length for one in found.values()}
+    K = lengths.pop() if len(lengths) == 1 else "K"
     places = np.arange(len(found))
     width = WIDTH / len(BARS)
     for number, (name, title) in enumerate(BARS.items()):
         heights = [getattr(one, name) for one in found.values()]
         shift = (number - (len(BARS) - 1) / 2) * width
-        label = title.format(K=lengths.copy().pop() if len(lengths) == 1 else "K")
-        ax.bar(places + shift, heights, width, label=label)
+        ax.bar(places + shift, heights, width, label=title.format(K=K))
     ax.axhline(0, color="black", linewidth=0.8)
     ax.set_xticks(places, list(found))
     ax.set_ylabel("share of neighbours")

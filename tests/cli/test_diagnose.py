@@ -4,10 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from command_line import COLUMNS, assert_refused
+from command_line import COLUMNS, SMALL, assert_refused
 from helpers import random_matrix
 
 from fastbpr import BPR
+from fastbpr.datasets import simulate_shop
 from fastbpr.diagnosis import diagnose
 
 
@@ -34,10 +35,29 @@ def test_json_has_the_numbers_of_the_python_function(run, logs, model_file):
     code, out, _ = run("diagnose", model_file, logs / "clicks.csv", *COLUMNS, *options)
     assert code == 0
     found = json.loads(out)
-    assert set(found) == {"overlap", "training", "neighbours", "comparison", "sparsity", "advice"}
+    assert set(found) == {"overlap", "training", "neighbours", "exposure", "comparison", "sparsity", "advice"}
     assert list(found["comparison"]["recommendations"]["model"]) == ["hr@5", "ndcg@5"]
     again = run("diagnose", model_file, logs / "clicks.csv", *COLUMNS, *options)
     assert again[1] == out
+
+
+def test_contexts_are_asked_whether_neighbours_just_shared_them(run, tmp_path):
+    shop = simulate_shop(n_users=400, n_items=100, n_clusters=10, trending_share=0.6, n_pages=5, page_size=10)
+    rows = zip(shop.users, shop.items, shop.contexts, shop.context_kinds, strict=True)
+    lines = ["visitor,sku,page,kind", *(f"{user},{item},{page},{kind}" for user, item, page, kind in rows)]
+    (tmp_path / "log.csv").write_text("\n".join(lines) + "\n")
+    contexts = ["--context", "page", "--context-kind", "kind", "--context-strength", "session=0"]
+    model = tmp_path / "m.npz"
+    assert run("fit", tmp_path / "log.csv", *COLUMNS, *SMALL, "--quiet", "-o", model)[0] == 0
+    _, out, _ = run("diagnose", model, tmp_path / "log.csv", *COLUMNS, *contexts, "--no-refit", "--quiet", "--json")
+    found = json.loads(out)
+    assert found["exposure"]["n_shared"] == 5
+    assert found["exposure"]["excess"] > 0.3
+    assert any("debias='context'" in advice for advice in found["advice"])
+    _, out, _ = run("diagnose", model, tmp_path / "log.csv", *COLUMNS, *contexts, "--no-refit", "--quiet")
+    assert "Are neighbours alike, or did they just share a page?\n  60 % of the rows" in out
+    _, out, _ = run("diagnose", model, tmp_path / "log.csv", *COLUMNS, "--no-refit", "--quiet")
+    assert "share a page" not in out
 
 
 def test_another_log_is_told_from_the_models(run, logs, model_file, tmp_path):

@@ -15,10 +15,9 @@ from fastbpr.exposure import _chance
 ENTRIES_AT_ONCE = 2**22
 
 
-class Exposure(NamedTuple):
+class PairEvidence(NamedTuple):
     """What is known about pairs of items, in matrices with a row per item."""
 
-    counted: np.ndarray  # bool (n_contexts,)
     members: scipy.sparse.csr_array  # (n_items, n_contexts), 1 where the item was clicked on or shown
     users: scipy.sparse.csr_array  # (n_items, n_users), 1 where the user has the item
     confined: scipy.sparse.csr_array  # (n_items, n_visits), 1 where all a user's clicks on the item are in the visit
@@ -26,7 +25,7 @@ class Exposure(NamedTuple):
     same_user: float  # probability that two interactions are of the same user
 
     @classmethod
-    def of(cls, contexts: Contexts, user_items: scipy.sparse.csr_array, kinds: Any) -> Exposure:
+    def of(cls, contexts: Contexts, user_items: scipy.sparse.csr_array, kinds: Any) -> PairEvidence:
         """Look into the contexts that count: of the kinds asked for, or of a strength above 0, with several users."""
         counted = _visits.shared(contexts, _visits.looked_at(contexts, kinds))
         n_items, n_contexts = user_items.shape[1], len(counted)
@@ -47,7 +46,6 @@ class Exposure(NamedTuple):
         keys, visit = np.unique(places.astype(np.int64) * user_items.shape[0] + users, return_inverse=True)
         ones = np.ones(len(items))
         return cls(
-            counted=counted,
             members=members,
             users=scipy.sparse.csr_array(user_items.astype(bool).astype(float).T),
             confined=_visits.ones_at(items, visit, (n_items, max(len(keys), 1))),
