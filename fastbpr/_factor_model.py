@@ -327,6 +327,9 @@ class FactorModel:
         """Return a model with the same arrays that compares items in another way; this one is not changed."""
         other = copy.copy(self)
         other._compared = {}
+        for value in attributes.values():
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False  # so that what follows from it is kept
         vars(other).update(attributes)
         return other
 

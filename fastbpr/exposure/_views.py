@@ -9,8 +9,8 @@ that was not shown and that a single user clicked on, to whom it does not count 
     V a_i a_j - s_i a_j - a_i s_j + t_ij = r_i r_j - s_i s_j / V + t_ij,    r_i = sqrt(V) a_i - s_i / sqrt(V),
 
 views, where t_ij = 1 if both are such items of one and the same user. So the number of views of a pair, over all
-contexts, is the sum of three products of sparse rows, one row per item. They are computed for the pairs asked for one by
-one, which takes as long as rows are, or, for an item in many contexts that have few items, for all others at once.
+contexts, is the sum of three products of sparse rows, one row per item. They are computed for the pairs asked for, one
+by one, which takes as long as rows are, or, for an item in many contexts with few items, for all others at once.
 """
 
 from __future__ import annotations

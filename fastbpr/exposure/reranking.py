@@ -64,8 +64,8 @@ def reranked(model: Any, log: Any, beta: float = 1.0, depth: int = 200, *, kinds
     10 views are added, so that few of them say little. Lifts do not change if all strengths are, say, 0.2 instead of 1.
     So they count by the strength of the pair, the mean strength of the views in which both were visible.
 
-    Nothing is computed for pairs that are not in a list: time grows with `depth` times the number of contexts that an
-    item was visible in, and a context with thousands of items costs no more than a small one.
+    Lifts are computed for pairs in lists. That takes, for each list, at most `depth` times the number of contexts that
+    its items were visible in, however many items those contexts have, and less where they have few.
 
     Examples
     --------

@@ -111,6 +111,12 @@ def test_neither_the_model_nor_its_recommendations_change():
     assert_array_equal(model.item_factors, before["item_factors"])
 
 
+def test_corrected_vectors_are_computed_once():
+    log = log_of()
+    corrected = without_context_directions(fit(log), log, 2)
+    assert corrected._compared_vectors("item", "cosine") is corrected._compared_vectors("item", "cosine")
+
+
 def test_evaluation_compares_as_lists_do():
     log = log_of()
     corrected = without_context_directions(fit(log), log, 3)

@@ -1,5 +1,6 @@
 """Lists re-ranked by co-exposure, against views counted one by one."""
 
+import copy
 import re
 from types import SimpleNamespace
 
@@ -155,6 +156,7 @@ def test_all_of_them_together_go_where_lists_go():
         assert evaluate_neighbours(other, log, K=3)["coverage@3"] > 0
         assert co_exposure(other, log, K=3).n_items > 0
         assert other.item_labels is model.item_labels
+        assert_array_equal(copy.deepcopy(other).similar_items([0, 1])[0], other.similar_items([0, 1])[0])
         assert other.item_rows(5) == model.item_rows(5)
         assert_array_equal(other.recommend(0)[0], model.recommend(0)[0])
         assert_array_equal(other.score([0, 1]), model.score([0, 1]))
@@ -167,6 +169,13 @@ def test_all_of_them_together_go_where_lists_go():
     assert "recommend" in dir(together)
     assert not hasattr(together, "explain")
     assert not hasattr(together, "_anything")
+
+
+def test_a_given_similarity_compares_the_vectors_without_the_directions():
+    log = log_of()
+    corrected = without_context_directions(fit(log), log, 3)
+    found = evaluate_similar_items(reranked(corrected, log), log, other_items(log), similarity="cosine")
+    assert found == evaluate_similar_items(corrected, log, other_items(log))
 
 
 def test_evaluation_judges_the_rearranged_lists():
