@@ -44,9 +44,9 @@ def arrays_of(log, **methods):
 
 
 def times_negative(log, debias, schedule, n_epochs=40, **parameters):
-    """How often each item was a negative: the bias of an item falls by half the rate each time, and rises as a positive.
+    """How often each item was a negative, less how often a positive: its bias falls or rises by half the rate.
 
-    Scores stay at zero, so every pull is 1/2; `positive` must not be a negative for the count to be exact.
+    Scores stay at zero, so every pull is 1/2.
     """
     model = BPR(
         factors=1, learning_rate=SMALL_STEP, regularization=0, iterations=n_epochs, init_scale=1e-9, random_state=0,

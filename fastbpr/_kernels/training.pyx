@@ -213,6 +213,7 @@ def apply_triplets(
         int32_t[WINDOW] users
     batch.size = 0
     batch.users = users
+    batch.offsets = NULL
     for k in range(triplets.shape[0]):
         users[batch.size] = triplets[k, 0]
         batch.positives[batch.size] = triplets[k, 1]

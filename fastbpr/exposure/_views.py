@@ -23,7 +23,7 @@ import scipy.sparse
 from fastbpr import _labels, _validation, _visits
 from fastbpr._contexts import Contexts
 from fastbpr._parts import parts_of
-from fastbpr.exposure._exposure import products
+from fastbpr.exposure._pairs import products
 
 ENTRIES_AT_ONCE = 2**22
 
