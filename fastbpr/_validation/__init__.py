@@ -69,7 +69,6 @@ from fastbpr._validation.exposure import (
     check_co_exposures,
     check_contexts,
     check_groups,
-    check_item_labels,
     check_kinds,
 )
 from fastbpr._validation.files import (
@@ -124,6 +123,7 @@ from fastbpr._validation.rearranging import (
     check_first_similarities,
     check_has_item_factors,
     check_not_rearranged,
+    check_same_items,
 )
 from fastbpr._validation.splits import (
     check_cut,
@@ -195,7 +195,6 @@ __all__ = [
     "check_instance",
     "check_integer",
     "check_item_factors",
-    "check_item_labels",
     "check_items_shown",
     "check_kinds",
     "check_kinds_known",
@@ -234,6 +233,7 @@ __all__ = [
     "check_rows",
     "check_rows_are_good",
     "check_rows_of_items",
+    "check_same_items",
     "check_same_labels",
     "check_scores",
     "check_seed",

@@ -43,6 +43,15 @@ def check_not_rearranged(name: str, value: Any, kind: type) -> None:
         )
 
 
+def check_same_items(name: str, model: Any, n_items: int, n_of_log: int) -> None:
+    """Refuse a model without labels whose items cannot be the log's."""
+    if n_items != n_of_log:
+        raise ValueError(
+            f"{name} must have the {n_of_log} items of the log, or labels to match them by, got "
+            f"{type(model).__name__} with {n_items} items and without labels. Fit it to Interactions."
+        )
+
+
 def check_first_similarities(answer: Any) -> int:
     """Return the number of items that a model's similarity([0]) is about."""
     shape = np.shape(answer)

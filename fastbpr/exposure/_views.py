@@ -150,7 +150,7 @@ def rows_in_log(model: Any, n_items: int, log: Any) -> np.ndarray:
     """Return the row in the log of each of the model's items, by labels if both have them, MISSING for none."""
     labels = getattr(model, "item_labels", None)
     if labels is None or getattr(log, "item_labels", None) is None:
-        _validation.check_item_labels("model", None, log.user_items.shape[1], model, n_items)
+        _validation.check_same_items("model", model, n_items, log.user_items.shape[1])
         return np.arange(n_items)
     labels = np.asarray(labels)
     rows = _labels.matched(log.item_labels, labels)

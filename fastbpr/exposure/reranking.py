@@ -34,7 +34,7 @@ def reranked(model: Any, log: Any, beta: float = 1.0, depth: int = 200, *, kinds
         by rows where one of them has none; items that are not in the log were never visible.
     beta : float, default 1.0
         How much a lift counts, >= 0. 0 leaves lists as they are. At 1, a pair that was seen together e = 2.7 times as
-        often as by chance loses a whole cosine: it comes after everything that was not.
+        often as by chance loses a whole cosine, and comes after nearly everything that was not.
     depth : int, default 200
         How many neighbours are re-ranked, >= 1. Items after them follow in the model's order.
     kinds : kind, list of kinds or None, default None
