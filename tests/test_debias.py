@@ -220,19 +220,21 @@ def test_negatives_come_from_the_context_at_its_rate(schedule, recipe):
 
 
 def test_a_step_with_negatives_of_the_context_keeps_its_weight():
-    # 50 users choose one of five items on a page, 50 others one of five elsewhere.
+    # On a page of five items, 40 users choose the first and 10 the second; 50 others choose elsewhere.
+    chosen = np.concatenate([np.zeros(40), np.ones(10), 5 + np.arange(50) % 5])
+    contexts = ["p"] * 50 + [None] * 50
     log = Interactions.from_arrays(
-        np.arange(100), np.arange(100) // 50 * 5 + np.arange(100) % 5, contexts=["p"] * 50 + [None] * 50,
+        np.arange(101).tolist() + [100] * 9, [*chosen, *range(10)],
+        contexts=[*contexts, *[None] * 10], shown={"p": [0.0, 1.0, 2.0, 3.0, 4.0]},
     )  # fmt: skip
-    methods = {"context_threshold": 1e-4, "n_epochs": 400}
-    n_epochs, methods = 400, {"context_threshold": 1e-4}
-    usual = times_negative(log, Debias(0, **methods), "blocked", n_epochs)
-    assert np.abs(usual[:5]).sum() > 10 * n_epochs  # those on the page are still negatives of the others
-    some, many = (times_negative(log, Debias(rate, **methods), "blocked", n_epochs) for rate in (0.3, 0.9))
-    # Inside the page, five items are each other's positives and negatives: full weight shows as a wider random walk.
-    spread = [np.std(counts[:5]) for counts in (usual, some, many)]
-    assert spread[1] > spread[0]
-    assert np.isfinite(spread[2])
+    n_epochs, threshold, rate = 300, 1e-4, 0.3
+    first = log.item_rows(0)
+    without, with_some = (
+        times_negative(log, Debias(own, threshold), "blocked", n_epochs)[first] for own in (0, rate)
+    )  # fmt: skip
+    weight = (threshold / (50 / 110)) ** 0.5 + threshold / (50 / 110)
+    raised, lowered = rate * 40 * (1 - weight), rate * 10 / 4
+    assert with_some - without == pytest.approx(n_epochs * (lowered - raised), rel=0.1)
 
 
 @pytest.mark.parametrize("schedule", ["blocked", "hogwild"])
