@@ -50,7 +50,7 @@ class Debias:
         h from 0 to 1. Against popularity, not against co-exposure: steps are multiplied with
         ``min(1 / theta_i, propensity_clip)``, over its mean, for ``theta_i = (n_i / max n) ** h`` (Saito et al. 2020).
         It needs no contexts.
-    propensity_clip : float, default 10.0
+    propensity_clip : float, default 3.0
         Largest weight, >= 1, before division by the mean.
     propensities : ndarray of shape (n_items,) or None, default None
         Known probabilities, > 0 and <= 1, of being exposed, in the order of the log's items; they take the place of
@@ -89,7 +89,7 @@ class Debias:
     tetrad_share: float = 0.0
     offset: float = 0.0
     propensity_power: float = 0.0
-    propensity_clip: float = 10.0
+    propensity_clip: float = 3.0
     propensities: Any = dataclasses.field(default=None, compare=False)
 
     def __post_init__(self) -> None:

@@ -14,6 +14,7 @@ from fastbpr._commands.options import add_command
 from fastbpr._commands.printing import print_table, say
 from fastbpr.bpr import BPR
 from fastbpr.datasets import Shop, simulate_shop
+from fastbpr.exposure import co_exposure
 from fastbpr.splitting import leave_one_out
 
 EXAMPLES = """\
@@ -54,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     by_users = busiest_items(log)
     print_families(model, shop, by_users[[0, 1, log.n_items // 4, log.n_items // 2]])
     model.save(arguments.output)
+    show_pages()
     say(
         f"\nThe model is in {arguments.output}. Next:\n  {next_command(arguments.output, log.item_labels[by_users[0]])}"
     )
@@ -76,3 +78,28 @@ def print_families(model: BPR, shop: Shop, items: np.ndarray) -> None:
     share = np.mean(families[neighbours] == families[:, None])
     chance = np.mean((np.bincount(families)[families] - 1) / (len(families) - 1))
     say(f"\nOf the 10 most similar items of every item, {share:.1%} are of its own family (by chance {chance:.1%}).")
+
+
+def show_pages() -> None:
+    """Show an item's neighbours in the same shop with trending pages, without and with debias."""
+    shop = simulate_shop(off_taste_share=0.25, trending_share=0.5, random_state=0)
+    log = shop.interactions()
+    say(
+        "\nNow the shop puts 40 trending pages on show, of 24 items that have nothing to do with each other. Half of\n"
+        f"{log.n_rows:,} clicks are made there. Related items of the most clicked one, before and after:\n"
+    )
+    models = [BPR(random_state=0, debias=debias).fit(log, show_progress=False) for debias in (None, "context")]
+    item = busiest_items(log)[0]
+    lists = [model.similar_items(item, N=6)[0][1:] for model in models]
+    names = [[log.item_names[item] if place == 0 else ""] for place in range(len(lists[0]))]
+    rows = [
+        own + [log.item_names[other] for other in pair]
+        for own, pair in zip(names, zip(*lists, strict=True), strict=True)
+    ]
+    print_table(["item", "BPR()", 'BPR(debias="context")'], rows)
+    families = shop.clusters_of(log.item_labels)
+    groups = [co_exposure(model, log, groups=families) for model in models]
+    say(
+        f"\nOf the neighbours of items on these pages, {groups[0].ceo:.0%} share a page with them and no family; with "
+        f"debias {groups[1].ceo:.0%} (by chance {groups[0].chance:.0%})."
+    )

@@ -1,0 +1,393 @@
+"""Co-exposure bias and what is done about it: neighbours that are alike, or that only shared a page.
+
+    python benchmarks/co_exposure.py table    [--seeds 5]                  # simulated shop, Markdown
+    python benchmarks/co_exposure.py pictures [--seeds 2] [--output FOLDER]
+    python benchmarks/co_exposure.py cost     [--repetitions 7]            # nanoseconds per update
+    FASTBPR_DATA=folder python benchmarks/co_exposure.py real [--seeds 5]  # online_retail and coat
+
+The shop (`fastbpr.datasets.simulate_shop`: 6,000 users, 1,500 items in 40 families, half of the clicks off the user's
+tastes, 40 trending pages of 24 items that have nothing to do with families) is known to the last click. Its *twin* has
+the same clicks but for those on trending pages: what an oracle would learn from. All figures but NDCG are about items
+that were on a page:
+
+excess CEO@10  share of neighbours of other families that were on a page with the item, less what random items have
+precision@10   share of neighbours of the item's own family
+Jaccard@10     of the lists with those that a model learned from the twin
+user NDCG@10   of one click of each user outside pages, held out; all items are ranked
+"""
+
+import argparse
+import os
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import scipy.sparse
+
+from fastbpr import BPR, Interactions
+from fastbpr.datasets import simulate_shop
+from fastbpr.evaluation import evaluate, evaluate_across_contexts, evaluate_similar_items
+from fastbpr.exposure import Debias, co_exposure, reranked, without_context_directions
+from fastbpr.splitting import leave_one_out, leave_one_out_across_contexts
+
+PARAMETERS = {"factors": 32, "iterations": 60}
+K = 10
+METHODS = {
+    "plain": None,
+    '"context"': "context",
+    '"context-strong"': "context-strong",
+    "negatives of the context, rate 0.5": Debias(0.5),
+    "context weights, 1e-4": Debias(0, context_threshold=1e-4),
+    "tetrads, 0.4": Debias(0, tetrad_share=0.4),
+    "offset, 1": Debias(0, offset=1),
+    "propensities, 0.5 (popularity only)": Debias(0, propensity_power=0.5),
+}
+AFTERWARDS = {
+    "plain, without context directions": without_context_directions,
+    "plain, re-ranked": reranked,
+}
+PRESETS = ("plain", '"context"', '"context-strong"')
+
+
+# ---- the simulated shop -----------------------------------------------------------------------------------------
+
+
+class Shop:
+    """A simulated shop's log, its twin's, and one click of each user outside pages held out from both."""
+
+    def __init__(self, seed, **options):
+        self.shop = simulate_shop(random_state=seed, **options)
+        self.held_out = one_click_outside_pages(self.shop, seed)
+        held = set(zip(self.shop.users[self.held_out].tolist(), self.shop.items[self.held_out].tolist(), strict=True))
+        pairs = zip(self.shop.users.tolist(), self.shop.items.tolist(), strict=True)
+        self.kept = np.fromiter((pair not in held for pair in pairs), dtype=bool, count=len(self.shop.users))
+        self.on_pages = sorted({item for items in self.shop.shown.values() for item in items})
+        self.twin_lists = None
+
+    def log(self, strength=1.0, shuffled=None, twin=False):
+        """The training log; with contexts `shuffled` by a generator, they say nothing."""
+        trending = self.shop.context_kinds == "trending"
+        rows = np.flatnonzero(self.kept & ~trending if twin else self.kept)
+        contexts, kinds = self.shop.contexts[rows], self.shop.context_kinds[rows]
+        if shuffled is not None:
+            order = shuffled.permutation(len(rows))
+            contexts, kinds = contexts[order], kinds[order]
+        strengths = {"session": 0.0} | ({} if twin or not (kinds == "trending").any() else {"trending": strength})
+        shop = self.shop
+        names = dict(zip(shop.item_labels.tolist(), shop.item_names.tolist(), strict=True))
+        return Interactions.from_arrays(
+            shop.users[rows], shop.items[rows], contexts=contexts, context_kinds=kinds, context_strengths=strengths,
+            item_names=[names[item] for item in shop.items[rows].tolist()],
+        )  # fmt: skip
+
+    def judged(self, model, log, *, users=True):
+        """Excess CEO, precision, Jaccard with the twin's lists, user NDCG."""
+        items = np.flatnonzero(np.isin(log.item_labels, self.on_pages))
+        families = self.shop.clusters_of(log.item_labels)
+        neighbours = model.similar_items(items, N=K + 1)[0][:, 1:]
+        lists = {item: set(own) for item, own in
+                 zip(log.item_labels[items].tolist(), log.item_labels[neighbours].tolist(), strict=True)}  # fmt: skip
+        found = {
+            "excess": self.excess(model, log, families),
+            "precision": float((families[neighbours] == families[items][:, None]).mean()),
+            "jaccard": float(np.mean([jaccard(own, self.twin_lists[item]) for item, own in lists.items()
+                                      if item in self.twin_lists])) if self.twin_lists else 1.0,
+        }  # fmt: skip
+        if users:
+            found["ndcg"] = evaluate(model, log, self.test(log), K=K, metrics=["ndcg"])[f"ndcg@{K}"]
+        return found, lists
+
+    def excess(self, model, log, families):
+        """Excess CEO on the trending pages, whatever the model was told about them."""
+        pages = [page for page, items in self.shop.shown.items() for _ in items]
+        shown = [item for items in self.shop.shown.values() for item in items]
+        known = set(log.item_labels.tolist())
+        rows = [(page, item) for page, item in zip(pages, shown, strict=True) if item in known]
+        # Two visitors saw all of every page.
+        everything = Interactions.from_arrays(
+            [*["a"] * len(rows), *["b"] * len(rows), *["c"] * log.n_items],
+            [*[item for _, item in rows] * 2, *log.item_labels.tolist()],
+            contexts=[*[page for page, _ in rows] * 2, *[None] * log.n_items],
+        )
+        by_label = dict(zip(log.item_labels.tolist(), families.tolist(), strict=True))
+        groups = np.array([by_label[label] for label in everything.item_labels.tolist()])
+        return co_exposure(model, everything, K, groups=groups).excess
+
+    def test(self, log):
+        """The held-out clicks as a matrix."""
+        users, items = (
+            {label: row for row, label in enumerate(labels.tolist())} for labels in (log.user_labels, log.item_labels)
+        )
+        pairs = zip(self.shop.users[self.held_out].tolist(), self.shop.items[self.held_out].tolist(), strict=True)
+        rows = np.array([(users[user], items[item]) for user, item in pairs if user in users and item in items])
+        return scipy.sparse.csr_array((np.ones(len(rows)), rows.T), shape=log.user_items.shape)
+
+    def learn_twin(self, seed):
+        """Fit the oracle; return its figures."""
+        log = self.log(twin=True)
+        model = fit(log, seed)
+        found, self.twin_lists = self.judged(model, log)
+        return found | {"jaccard": 1.0}
+
+
+def one_click_outside_pages(shop, seed):
+    """The number of one random click of each user that is not on a trending page."""
+    outside = np.random.default_rng(seed).permutation(np.flatnonzero(shop.context_kinds != "trending"))
+    return outside[np.unique(shop.users[outside], return_index=True)[1]]
+
+
+def jaccard(some, others):
+    return len(some & others) / len(some | others)
+
+
+def fit(log, seed, debias=None, **parameters):
+    model = BPR(**PARAMETERS | parameters, random_state=seed, debias=debias)
+    return model.fit(log, show_progress=False)
+
+
+def table(arguments):
+    shares = {"0.5": {"trending_share": 0.5}, "0.75": {"trending_share": 0.75}}
+    for title, options in shares.items():
+        figures = {}
+        for seed in range(arguments.seeds):
+            shop = Shop(seed, **options)
+            add(figures, "twin (an oracle)", shop.learn_twin(seed))
+            log = shop.log()
+            for name, debias in METHODS.items():
+                add(figures, name, shop.judged(fit(log, seed, debias), log)[0])
+            plain = fit(log, seed)
+            for name, corrected in AFTERWARDS.items():
+                add(figures, name, shop.judged(corrected(plain, log), log, users=False)[0])
+            for name in PRESETS[1:]:
+                blind = shop.log(shuffled=np.random.default_rng(seed))
+                add(
+                    figures,
+                    f"placebo: {name}, contexts shuffled",
+                    shop.judged(fit(blind, seed, METHODS[name]), blind)[0],
+                )
+        print_table(f"Trending share {title}", figures)
+    others = {
+        "No trending pages": ({"trending_share": 0.0}, 1.0),
+        "Pages composed by family, strength 0.2": ({"trending_share": 0.5, "pages_by": "cluster"}, 0.2),
+    }
+    for title, (options, strength) in others.items():
+        figures = {}
+        for seed in range(arguments.seeds):
+            shop = Shop(seed, **options)
+            if not shop.on_pages:
+                shop.on_pages = shop.shop.item_labels.tolist()
+            shop.learn_twin(seed)
+            log = shop.log(strength)
+            for name in PRESETS:
+                found = shop.judged(fit(log, seed, METHODS[name]), log)[0] if shop.shop.shown else None
+                add(figures, name, found or without_pages(shop, fit(log, seed, METHODS[name]), log))
+        print_table(title, figures)
+
+
+def without_pages(shop, model, log):
+    """What there is to say where nothing was on a page: of all items."""
+    families = shop.shop.clusters_of(log.item_labels)
+    neighbours = model.similar_items(np.arange(log.n_items), N=K + 1)[0][:, 1:]
+    precision = float((families[neighbours] == families[:, None]).mean())
+    ndcg = evaluate(model, log, shop.test(log), K=K, metrics=["ndcg"])[f"ndcg@{K}"]
+    return {"excess": np.nan, "precision": precision, "jaccard": np.nan, "ndcg": ndcg}
+
+
+def add(figures, name, found):
+    figures.setdefault(name, []).append(found)
+
+
+def print_table(title, figures):
+    """Means and standard deviations over seeds, and what they are of plain's and the twin's."""
+    print(f"\n{title} (mean +- standard deviation over {len(figures['plain'])} seeds)\n")
+    print("| | excess CEO@10 | cut by | precision@10 | of the twin's | Jaccard@10 | over plain | user NDCG@10 |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|")
+    plain, twin = figures["plain"], figures.get("twin (an oracle)")
+
+    def mean_of(rows, key):
+        return np.mean([row[key] for row in rows])
+
+    for name, rows in figures.items():
+        cells = [name]
+        for key in ("excess", "precision", "jaccard", "ndcg"):
+            values = [row[key] for row in rows if key in row]
+            cells.append(f"{np.mean(values):.4f} +- {np.std(values):.4f}" if values else "as plain")
+        cut = f"{1 - mean_of(rows, 'excess') / mean_of(plain, 'excess'):.1%}"
+        of_twin = "" if twin is None else f"{mean_of(rows, 'precision') / mean_of(twin, 'precision'):.1%}"
+        over = f"{mean_of(rows, 'jaccard') / mean_of(plain, 'jaccard'):.1f}x"
+        print("| " + " | ".join([*cells[:2], cut, cells[2], of_twin, cells[3], over, cells[4]]) + " |", flush=True)
+
+
+# ---- pictures ---------------------------------------------------------------------------------------------------
+
+
+def pictures(arguments):
+    from matplotlib.figure import Figure
+
+    folder = Path(arguments.output)
+    folder.mkdir(parents=True, exist_ok=True)
+    shown = {name: METHODS[name] for name in list(METHODS)[:-1]}
+    shares, curves = (0.0, 0.25, 0.5, 0.75), {name: [] for name in shown}
+    for share in shares:
+        found = {name: [] for name in shown}
+        for seed in range(arguments.seeds):
+            shop = Shop(seed, trending_share=share)
+            log = shop.log()
+            for name, debias in shown.items():
+                model = fit(log, seed, debias)
+                found[name].append(shop.judged(model, log, users=False)[0]["excess"] if share else 0.0)
+        for name, values in found.items():
+            curves[name].append(np.mean(values))
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
+    for (name, values), marker in zip(curves.items(), "osD^vP*", strict=True):
+        axes.plot(shares, values, marker=marker, label=name)
+    axes.set(xlabel="share of clicks on trending pages", ylabel="excess CEO@10 of items on pages",
+             title="Neighbours that only shared a page")  # fmt: skip
+    axes.axhline(0, color="#999999", linewidth=0.8)
+    axes.legend(fontsize=8)
+    figure.savefig(folder / "co_exposure_share.svg")
+
+    strengths = (0.0, 0.1, 0.2, 0.5, 1.0)
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
+    for pages_by, style in (("quality", "-"), ("cluster", "--")):
+        for name, colour in zip(PRESETS[1:], ("#0072B2", "#D55E00"), strict=True):
+            values = []
+            for strength in strengths:
+                own = []
+                for seed in range(arguments.seeds):
+                    shop = Shop(seed, trending_share=0.5, pages_by=pages_by)
+                    log = shop.log(strength)
+                    own.append(shop.judged(fit(log, seed, METHODS[name]), log, users=False)[0]["precision"])
+                values.append(np.mean(own))
+            axes.plot(strengths, values, style, color=colour, marker="o", label=f"{name}, pages by {pages_by}")
+    axes.set(xlabel="strength of the pages' contexts", ylabel="precision@10 of items on pages", ylim=(0, 1.02),
+             title="Neighbours of the same family")  # fmt: skip
+    axes.legend(fontsize=8)
+    figure.savefig(folder / "co_exposure_strength.svg")
+    print(f"Wrote co_exposure_share.svg and co_exposure_strength.svg to {folder}.")
+
+
+# ---- cost -------------------------------------------------------------------------------------------------------
+
+
+def cost(arguments):
+    log = Shop(0, trending_share=0.5).log()
+    times = {}
+    for _ in range(arguments.repetitions):
+        for name, debias in METHODS.items():
+            for factors in (32, 64):
+                model = fit(log, 0, debias, factors=factors, iterations=20, num_threads=1)
+                n_updates = sum(epoch.n_updates for epoch in model.history)
+                seconds = sum(epoch.seconds for epoch in model.history)
+                times.setdefault((name, factors), []).append(1e9 * seconds / n_updates)
+    print("| | ns per update, 32 factors | over plain | ns per update, 64 factors | over plain |")
+    print("|---|---:|---:|---:|---:|")
+    for name in METHODS:
+        cells = [name]
+        for factors in (32, 64):
+            own, plain = median(times[name, factors]), median(times["plain", factors])
+            cells += [f"{own:.1f}", f"{own / plain:.2f}x"]
+        print("| " + " | ".join(cells) + " |")
+
+
+# ---- real files -------------------------------------------------------------------------------------------------
+
+
+def real(arguments):
+    folder = Path(os.environ.get("FASTBPR_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    retail(folder, arguments.seeds)
+    coat(folder, arguments.seeds)
+
+
+def retail(folder, seeds):
+    import pyarrow.parquet
+
+    frame = pyarrow.parquet.read_table(folder / "online_retail.parquet").to_pandas()
+    frame = frame[frame.CustomerID > 0]
+    days = frame.InvoiceDate.astype(str).str[:10]
+    print("\n| online_retail, contexts | debias | HR@10 across contexts | NDCG@10 | HR@10 leave-one-out | NDCG@10 |")
+    print("|---|---|---:|---:|---:|---:|")
+    for title, contexts in {"invoices": frame.InvoiceNo.astype(str), "days": days}.items():
+        log = Interactions.from_arrays(
+            frame.CustomerID.to_numpy(), frame.StockCode.to_numpy(), contexts=contexts.to_numpy(),
+            item_names=frame.Description.to_numpy(),
+        )  # fmt: skip
+        for name, debias in {
+            **{name: METHODS[name] for name in PRESETS},
+            "negatives 0.2, cap 10": Debias(0.2, cap=10),
+        }.items():
+            rows = []
+            for seed in range(seeds):
+                train, queries, test = leave_one_out_across_contexts(log, random_state=seed)
+                model = BPR(random_state=seed, debias=debias).fit(train, show_progress=False)
+                across = evaluate_across_contexts(model, train, queries, test, metrics=("hr", "ndcg"))
+                train, test = leave_one_out(log, random_state=seed)
+                model = BPR(random_state=seed, debias=debias).fit(train, show_progress=False)
+                within = evaluate_similar_items(model, train, test, metrics=("hr", "ndcg"))
+                rows.append([*across.values(), *within.values()])
+            cells = [
+                f"{mean:.4f} +- {sd:.4f}" for mean, sd in zip(np.mean(rows, axis=0), np.std(rows, axis=0), strict=True)
+            ]
+            print(f"| {title} | {name} | " + " | ".join(cells) + " |", flush=True)
+
+
+def coat(folder, seeds):
+    """Learn from ratings >= 4 that users chose to give; judge by ratings of random items."""
+    file = np.load(folder / "coat.npz")
+    chosen = scipy.sparse.csr_array((file["train_ratings"] >= 4).astype(np.float32))
+    exposure = file["propensities"].mean(axis=0)
+    methods = {
+        "plain": None,
+        "propensities, power 0.25": Debias(0, propensity_power=0.25),
+        "propensities, power 0.5": Debias(0, propensity_power=0.5),
+        "the file's propensities": Debias(0, propensities=np.minimum(1, exposure / exposure.max())),
+    }
+    print("\n| coat | NDCG@5 | AUC |\n|---|---:|---:|")
+    for name, debias in methods.items():
+        rows = []
+        for seed in range(2 * seeds):
+            model = BPR(factors=16, iterations=100, learning_rate=0.05, regularization=0.1, random_state=seed,
+                        debias=debias).fit(chosen, show_progress=False)  # fmt: skip
+            rows.append(judged_by_random_ratings(model, file["test_random_ratings"]))
+        cells = [
+            f"{mean:.4f} +- {sd:.4f}" for mean, sd in zip(np.mean(rows, axis=0), np.std(rows, axis=0), strict=True)
+        ]
+        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+
+
+def judged_by_random_ratings(model, ratings):
+    """(NDCG@5, AUC) over users, of the items that each was made to rate; those with 4 or more are relevant."""
+    scores = model.user_factors @ model.item_factors.T + model.item_biases
+    discounts = 1 / np.log2(np.arange(2, 7))
+    figures = []
+    for own, values in zip(scores, ratings, strict=True):
+        rated = values > 0
+        relevant = values[rated] >= 4
+        if 0 < relevant.sum() < rated.sum():
+            order = np.argsort(-own[rated], kind="stable")
+            gains = relevant[order][:5] @ discounts
+            above = own[rated][relevant][:, None] > own[rated][~relevant]
+            figures.append((gains / discounts[: relevant.sum()].sum(), above.mean()))
+    return np.mean(figures, axis=0)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True, metavar="QUESTION")
+    for run, n_seeds in ((table, 5), (pictures, 2), (cost, None), (real, 5)):
+        command = commands.add_parser(run.__name__)
+        command.set_defaults(run=run)
+        if n_seeds:
+            command.add_argument("--seeds", type=int, default=n_seeds)
+        if run is pictures:
+            command.add_argument("--output", default=str(Path(__file__).parent / "results"))
+        if run is cost:
+            command.add_argument("--repetitions", type=int, default=7)
+    arguments = parser.parse_args()
+    arguments.run(arguments)
+
+
+if __name__ == "__main__":
+    main()
