@@ -438,7 +438,7 @@ class BPR(FactorModel):
         NotFittedError
             Before `fit`.
         TypeError, ValueError
-            If `user_items` is not as it must be, or has no item that the model knows.
+            If `user_items` is not as it must be, or has no item that the model knows, or if factors are not finite.
 
         Examples
         --------
@@ -451,7 +451,7 @@ class BPR(FactorModel):
         >>> newcomer.recommend(0, N=1)[0]
         array([1], dtype=int32)
         """
-        _, items, biases = _validation.check_tables(self)
+        _, items, biases = _validation.check_tables(self, finite=True)
         matrix = _fold_in.items_of(user_items, self.item_labels, len(items))
         strength = _parameters.strengths_of(SimpleNamespace(**self.settings))["user"]
         strength *= _presets.hardness(UNIFORM) / _presets.hardness(self.settings)  # hard negatives want more of it

@@ -123,7 +123,8 @@ def diagnose(
     NotFittedError
         Before the model's `fit`.
     TypeError, ValueError
-        If an argument is not as it must be, or the model knows none of the log's items.
+        If an argument is not as it must be, if the model knows none of the log's items, or if its factors are not
+        finite.
     TrainingError
         If the new model's training diverges.
 
@@ -150,7 +151,7 @@ def diagnose(
     'Training had not converged: iterations=100.'
     """
     _validation.check_instance("model", model, BPR)
-    _validation.check_tables(model)
+    _validation.check_tables(model, finite=True)
     K = _validation.check_integer("K", K, minimum=1)
     _validation.check_flag("refit", refit)
     random_state = _validation.check_integer("random_state", random_state, minimum=0)

@@ -159,10 +159,10 @@ def check_scores(name: str, value: Any, shape: tuple[int, int]) -> np.ndarray:
     return scores
 
 
-def check_tables(model: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def check_tables(model: Any, *, finite: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (user_factors, item_factors, item_biases) of a model, even where assigned, as a kernel may see them."""
-    users, items = (check_vectors(model, name) for name in ("user_factors", "item_factors"))
-    biases = check_vectors(model, "item_biases", ndim=1)
+    users, items = (check_vectors(model, name, finite=finite) for name in ("user_factors", "item_factors"))
+    biases = check_vectors(model, "item_biases", ndim=1, finite=finite)
     if users.shape[1] != items.shape[1] or len(biases) != len(items):
         raise ValueError(
             "user_factors, item_factors and item_biases must fit each other, got shapes "
@@ -171,14 +171,14 @@ def check_tables(model: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return users, items, biases
 
 
-def check_vectors(model: Any, name: str, *, ndim: int = 2) -> np.ndarray:
-    """Return one of a fitted model's arrays as float32; without looking at its values, to be quick."""
+def check_vectors(model: Any, name: str, *, ndim: int = 2, finite: bool = False) -> np.ndarray:
+    """Return one of a fitted model's arrays as float32; to be quick, look at its values only if they must be finite."""
     check_fitted(model)
     value = getattr(model, name)
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiu" or value.ndim != ndim or 0 in value.shape[1:]:
         shape = getattr(value, "shape", "none")
         raise ValueError(f"{name} must be an array of numbers with {ndim} axes, got {describe(value)}, shape {shape}.")
-    return value.astype(np.float32, copy=False)
+    return check_table(name, value, ndim=ndim) if finite else value.astype(np.float32, copy=False)
 
 
 def check_factors(model: Any, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -226,7 +226,8 @@ def check_user_space(model: Any, shape: tuple[int, int]) -> tuple[np.ndarray, np
 
 def check_table(name: str, value: Any, *, ndim: int = 2) -> np.ndarray:
     """Return factors or biases as contiguous float32 whose products stay finite."""
-    table = np.ascontiguousarray(value, dtype=np.float32)
+    with np.errstate(over="ignore"):  # infinity is refused below
+        table = np.ascontiguousarray(value, dtype=np.float32)
     if table.ndim != ndim:
         raise ValueError(f"{name} must have {ndim} dimension{'s' * (ndim > 1)}, got shape {table.shape}.")
     fits = np.abs(table) < MAX_FACTOR
