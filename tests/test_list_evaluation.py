@@ -14,7 +14,7 @@ from numpy.testing import assert_array_equal
 
 from fastbpr import BPR, Interactions, NotFittedError, _lists, _ranking
 from fastbpr.baselines import Popularity, Random
-from fastbpr.evaluation import evaluate_lists, evaluate_neighbours, stability
+from fastbpr.evaluation import compare, evaluate, evaluate_lists, evaluate_neighbours, stability
 
 
 def best_by_hand(scores, n, left_out):
@@ -351,8 +351,35 @@ def test_the_item_itself_is_left_out_wherever_it_is_listed():
 
 
 def test_short_lists_are_filled_up_with_nothing():
-    lists = _lists.neighbours(Listing([[0, 1], [1, -1]]), (5, 2), np.arange(2), 4, 1)
+    lists = _lists.neighbours(Listing([[0, 1], [1, -1]]), (5, 9), np.arange(2), 4, 1)
     assert_array_equal(lists, [[1, -1, -1, -1], [-1, -1, -1, -1]])
+
+
+def renamed(results, K):
+    """The same results by names without their length."""
+    return {name.replace(f"@{K}", ""): value for name, value in results.items()}
+
+
+@pytest.mark.parametrize("who", ["given", "model", "BPR"])
+def test_lists_much_longer_than_the_catalogue_say_the_same_as_lists_of_all_of_it(tied, who):
+    train, labels, absurd = tied.train, np.arange(43) % 4, 10**9
+    model = fit(train, factors=4, iterations=2) if who == "BPR" else getattr(tied, who)
+    neighbours = [renamed(evaluate_neighbours(model, train, K, labels=labels), K) for K in (42, absurd)]
+    assert neighbours[0] == neighbours[1]
+    lists = [renamed(evaluate_lists(model, train, K), K) for K in (43, absurd)]
+    assert lists[0] == lists[1]
+    for of in ("items", "users"):
+        known, absurdly = (stability([model, Popularity().fit(train)], train, K, of) for K in (43, absurd))
+        assert (known.mean, known.spread) == (absurdly.mean, absurdly.spread)
+    accuracy = [renamed(evaluate(model, train, tied.test, K, ["hr", "ndcg", "map"]), K) for K in (43, absurd)]
+    assert accuracy[0] == accuracy[1]
+    compared = [compare(model, model, train, tied.test, K, "ndcg", n_samples=9).metrics for K in (43, absurd)]
+    assert renamed(compared[0], 43) == renamed(compared[1], absurd)
+
+
+def test_a_catalogue_of_one_item_has_no_neighbours():
+    for model in (Given(similarities=[[1]]), Listing([[0]]), SimpleNamespace(item_factors=np.ones((1, 2)))):
+        assert evaluate_neighbours(model, matrix([1]), 10**9, metrics="coverage") == {"coverage@1000000000": 0}
 
 
 @pytest.mark.parametrize(
