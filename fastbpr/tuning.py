@@ -181,6 +181,12 @@ def tune(
     if validation is None:
         by = "random" if getattr(user_items, "timestamps", None) is None else "time"
         user_items, validation = leave_one_out(user_items, by=by, random_state=seed)
+        _validation.check_held_out(
+            getattr(validation, "user_items", validation).nnz,
+            int(np.count_nonzero(np.diff(matrix.indptr))),
+            name="user_items",
+            instead=", or give held-out interactions: validation=...",
+        )
     seldom = _early_stopping.Validation(rules, user_items, validation, threads).every
     data = Data(user_items, validation, metric, validation_users, weights, seldom)
     deadline = None if minutes is None else time.monotonic() + 60 * minutes

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+import numpy as np
+
 from fastbpr import _validation
 from fastbpr._commands.models import train
 from fastbpr._commands.options import DEFAULTS, add_command, add_log_options, add_quiet, read_log
@@ -49,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.output is not None:
         _validation.check_output("output", arguments.output, inputs=arguments.files)
     log = read_log(arguments)
+    _validation.check_held_out(np.count_nonzero(np.diff(log.user_items.indptr) > 1), log.n_users)
     if arguments.output is not None:
         for name in ("user_labels", "item_labels"):  # rather now than after the search
             _validation.check_storable(name, getattr(log, name))

@@ -69,6 +69,13 @@ def test_bad_options_are_refused_before_anything_is_read(run, options, message):
     assert_refused(run("tune", "none.csv", *COLUMNS, *options), message)
 
 
+def test_a_log_of_users_with_one_item_each_is_refused(run, tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("visitor,sku\n1,a\n2,a\n3,b\n")
+    result = run("tune", path, *COLUMNS, "--quiet")
+    assert_refused(result, "The log must have users with 2 items or more to hold one out, got 3 with 1 each. Take a lo")
+
+
 def test_an_unknown_metric_is_refused(run, logs):
     result = run("tune", logs / "clicks.csv", *COLUMNS, "--metric", "ndcg", "--quiet")
     assert_refused(result, "metric must be one of")
