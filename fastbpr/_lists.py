@@ -21,17 +21,20 @@ def recommendations(
     return _ranking.user_scores(model, train_items.shape, num_threads).best(users, train_items[users], n)
 
 
-def neighbours(model: Any, shape: tuple[int, int], items: np.ndarray, n: int, num_threads: int) -> np.ndarray:
+def neighbours(
+    model: Any, shape: tuple[int, int], items: np.ndarray, n: int, num_threads: int, similarity: str | None = None
+) -> np.ndarray:
     """Return the n neighbours that a model lists for each item, the item itself left out, -1 where fewer remain.
 
-    The model's own `similar_items` is asked if it has one. Lists are no longer than the catalogue, whatever n is.
+    The model's own `similar_items` is asked if it has one and no `similarity` of vectors is given. Lists are no longer
+    than the catalogue, whatever n is.
     """
     n = min(n, max(shape[1] - 1, 1))
-    if not callable(getattr(model, "similar_items", None)):
+    if similarity is not None or not callable(getattr(model, "similar_items", None)):
         itself = scipy.sparse.csr_array(
             (np.ones(len(items), dtype=bool), items, np.arange(len(items) + 1)), shape=(len(items), shape[1])
         )
-        return _ranking.item_scores(model, shape, num_threads).best(items, itself, n)
+        return _ranking.item_scores(model, shape, num_threads, similarity).best(items, itself, n)
     if hasattr(model, "item_factors"):
         _validation.check_item_factors(model, shape)
     lists = np.full((len(items), n), -1, dtype=np.int32)

@@ -60,6 +60,7 @@ from fastbpr._validation.files import (
 )
 from fastbpr._validation.lists import (
     check_asked,
+    check_compares_items,
     check_labels_given,
     check_level,
     check_models,
@@ -132,6 +133,7 @@ __all__ = [
     "check_choice",
     "check_column",
     "check_column_names",
+    "check_compares_items",
     "check_cut",
     "check_enough",
     "check_entries",
