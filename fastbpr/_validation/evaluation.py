@@ -15,9 +15,18 @@ MAX_FACTOR = 1e17  # scores of vectors with ten thousands of such entries still 
 
 
 def check_entries(name: str, value: Any) -> scipy.sparse.csr_array:
-    """Return interactions as canonical CSR with the values as they are, not as float32."""
+    """Return interactions as canonical CSR with the values as they are, not as float32.
+
+    Their dtype is that of `value`, unless it cannot hold the sums of duplicates.
+    """
     check_user_items(name, value)
-    return value.user_items if hasattr(value, "user_items") else canonical_csr(name, value)
+    if hasattr(value, "user_items"):
+        return value.user_items
+    entries = canonical_csr(name, value)
+    as_given = entries.data.astype(value.dtype, copy=False)
+    if as_given.dtype == bool or np.array_equal(as_given, entries.data):
+        entries.data = as_given
+    return entries
 
 
 def check_split(
