@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fastbpr import _fold_in, _parameters, _presets, _storage, _tables, _validation
+from fastbpr import _fold_in, _labels, _parameters, _presets, _storage, _tables, _validation
 from fastbpr._early_stopping import Validation, ValidationRules
 from fastbpr._factor_model import FactorModel
 from fastbpr._schedules import SCHEDULES, Given, Positives
@@ -375,7 +375,7 @@ class BPR(FactorModel):
         tables = _tables.pack(*start, biases, adagrad=recipe.adagrad)
         schedule = SCHEDULES[self.schedule](positives, tables, recipe, num_threads, given)
         training = Training(_parameters.plan_of(settings), schedule, tables, held_out)
-        labels = [getattr(user_items, name, None) for name in ("user_labels", "item_labels", "item_names")]
+        labels = _labels.labels_of(user_items)
         history: list[Epoch] = []
         before = dict(self.__dict__)
         self._set_fitted(tables.views(), positives.liked(), history, vars(settings), *labels)

@@ -9,9 +9,10 @@ import scipy.sparse
 
 from fastbpr import _validation
 from fastbpr.baselines._counts import blocks, ones_of, shared_users
+from fastbpr.baselines._labelled import Labelled
 
 
-class ItemCooccurrence:
+class ItemCooccurrence(Labelled):
     """Recommends what others have together with what a user has: item-based nearest neighbours.
 
     With n_i users who have item i and n_ij who have both i and j, the similarity of two different items is
@@ -36,6 +37,8 @@ class ItemCooccurrence:
         s_ij, where it is not 0. Row i has the neighbours of item i, and without `n_neighbours` is column i, too. It
         takes 8 to 12 bytes for each pair of items that have a user in common, which for catalogues of a hundred
         thousand items is much, unless there are `n_neighbours`.
+    user_labels, item_labels, item_names : ndarray or None
+        Outside ids and titles by row, as in `BPR`, when fitted to `Interactions`.
 
     References
     ----------
@@ -91,6 +94,7 @@ class ItemCooccurrence:
         rows = [self._similar(part, counts, roots) for part, counts in shared_users(matrix)]
         self.similarities = scipy.sparse.csr_array(scipy.sparse.vstack(rows, format="csr"))
         self._user_items = ones_of(matrix, np.float32)
+        self._keep_labels(user_items)
         return self
 
     def _similar(self, part: slice, counts: scipy.sparse.csr_array, roots: np.ndarray) -> scipy.sparse.csr_array:

@@ -10,9 +10,10 @@ import scipy.sparse
 
 from fastbpr import _validation
 from fastbpr.baselines._counts import blocks, ones_of, shared_users
+from fastbpr.baselines._labelled import Labelled
 
 
-class EASE:
+class EASE(Labelled):
     """EASE^R, an autoencoder without a hidden layer (Steck, 2019), for catalogues that are not large.
 
     With X the users x items matrix of zeros and ones, it finds the matrix of weights that best predicts what users have
@@ -35,6 +36,8 @@ class EASE:
     ----------
     weights : ndarray of float32, shape (n_items, n_items)
         B; read-only. Row i has what having item i adds to the score of every item.
+    user_labels, item_labels, item_names : ndarray or None
+        Outside ids and titles by row, as in `BPR`, when fitted to `Interactions`.
 
     References
     ----------
@@ -98,6 +101,7 @@ class EASE:
         weights.flags.writeable = False
         self.weights = weights
         self._user_items = ones_of(matrix, np.float32)
+        self._keep_labels(user_items)
         return self
 
     def score(self, userids: Any) -> np.ndarray:

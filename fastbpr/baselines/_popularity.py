@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from fastbpr import _validation
+from fastbpr.baselines._labelled import Labelled
 
 
-class Popularity:
+class Popularity(Labelled):
     """Recommends what most users have.
 
     The score of an item is the number of users who have it, the same for every user; as a list of similar items, too,
@@ -19,6 +20,8 @@ class Popularity:
     ----------
     item_counts : ndarray of float32, shape (n_items,)
         Number of users who have the item; how often, or with what weight, does not matter.
+    user_labels, item_labels, item_names : ndarray or None
+        Outside ids and titles by row, as in `BPR`, when fitted to `Interactions`.
 
     Examples
     --------
@@ -49,6 +52,7 @@ class Popularity:
         self.n_users, n_items = matrix.shape
         self.item_counts = np.bincount(matrix.indices, minlength=n_items).astype(np.float32)
         self.item_counts.flags.writeable = False
+        self._keep_labels(user_items)
         return self
 
     def score(self, userids: Any) -> np.ndarray:

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from fastbpr import _validation
+from fastbpr.baselines._labelled import Labelled
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
-class Random:
+class Random(Labelled):
     """Recommends anything.
 
     Scores are uniform from 0 to 1 and independent for every user and item. They are computed, not stored: those of a
@@ -22,6 +23,11 @@ class Random:
     random_state : int, numpy.random.Generator, numpy.random.RandomState or None, default None
         Seed. Models fitted with the same one to matrices of the same shape give the same scores. A generator is drawn
         from once per fit.
+
+    Attributes
+    ----------
+    user_labels, item_labels, item_names : ndarray or None
+        Outside ids and titles by row, as in `BPR`, when fitted to `Interactions`.
 
     Notes
     -----
@@ -57,6 +63,7 @@ class Random:
         """
         self.n_users, self.n_items = _validation.check_user_items("user_items", user_items).shape
         self.seed = _validation.check_seed("random_state", self.random_state)
+        self._keep_labels(user_items)
         return self
 
     def score(self, userids: Any) -> np.ndarray:
