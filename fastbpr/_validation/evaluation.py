@@ -46,13 +46,15 @@ def check_fitted_to(train: Any, model: Any) -> scipy.sparse.csr_array:
     return train_items
 
 
-def check_some_known(name: str, what: str, rows: np.ndarray, labels: np.ndarray, known: np.ndarray) -> None:
-    """Refuse data of which a model knows nothing; unknown labels have negative rows."""
+def check_some_known(
+    name: str, what: str, rows: np.ndarray, labels: np.ndarray, known: np.ndarray, *, knower: str = "the model"
+) -> None:
+    """Refuse data of which a model, or another log, knows nothing; unknown labels have negative rows."""
     if (rows < 0).all():
         examples = ", ".join(describe(values.tolist()[0]) for values in (labels, known))
         raise ValueError(
-            f"{name} must have {what}s that the model knows, got {len(labels)} of which it knows none. Their first "
-            f"label and the model's: {examples}. Read the log as it was read for the model, from the same columns."
+            f"{name} must have {what}s that {knower} knows, got {len(labels)} of which it knows none. Their first "
+            f"label and that of {knower}: {examples}. Read the log as it was read for {knower}, from the same columns."
         )
 
 
