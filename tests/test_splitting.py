@@ -7,7 +7,7 @@ import scipy.stats
 from numpy.testing import assert_array_equal
 
 from fastbpr import Interactions
-from fastbpr.splitting import leave_one_out
+from fastbpr.splitting import leave_one_out, leave_one_out_of_some
 
 
 @pytest.fixture
@@ -80,6 +80,15 @@ def test_sums_of_duplicates_have_a_wider_dtype_only_where_they_need_it(n_duplica
 def test_flags_given_twice_stay_flags():
     given = scipy.sparse.coo_array((np.ones(3, dtype=bool), ([0, 0, 0], [0, 0, 1])), shape=(1, 2))
     assert sum(part.toarray().astype(int) for part in leave_one_out(given, random_state=0)).tolist() == [[1, 1]]
+
+
+@pytest.mark.parametrize("share", [1e-9, 0.3, 0.999])
+def test_of_a_share_of_users_the_items_held_out_are_those_that_all_users_would_give(user_items, share):
+    everybody = leave_one_out(user_items, random_state=0).test
+    train, test = leave_one_out_of_some(user_items, share, "random", 0)
+    n_users = max(round(share * everybody.nnz), 1)
+    assert test.nnz == everybody.multiply(test != 0).nnz == n_users
+    assert_array_equal((train + test).toarray(), user_items.toarray())
 
 
 def test_users_with_a_single_item_are_counted_and_users_without_are_not():

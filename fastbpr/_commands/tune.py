@@ -9,7 +9,7 @@ import numpy as np
 
 from fastbpr import _validation
 from fastbpr._commands.models import train
-from fastbpr._commands.options import DEFAULTS, add_command, add_log_options, add_quiet, read_log
+from fastbpr._commands.options import DEFAULT_METRIC, DEFAULTS, add_command, add_log_options, add_quiet, read_log
 from fastbpr._commands.printing import note, print_table, say
 from fastbpr.tuning import Tuning, tune
 
@@ -32,7 +32,7 @@ def add(commands: Any) -> None:
         "--minutes", type=float, metavar="X", help="time to search (default: 10, no limit with --trials)"
     )
     parser.add_argument("--trials", type=int, metavar="N", help="search without a limit of time, but so many models")
-    parser.add_argument("--metric", default="ndcg@20", help="what is to be large (default: %(default)s)")
+    parser.add_argument("--metric", default=DEFAULT_METRIC, help="what is to be large (default: %(default)s)")
     parser.add_argument("-o", "--output", metavar="MODEL", help="file to write a model with the best parameters to")
     parser.add_argument("--threads", type=int, metavar="N", default=0, help="threads; 0 uses every CPU")
     parser.add_argument(

@@ -99,13 +99,11 @@ def check_metric(metric: Any, at_k: Iterable[str], of_all: Iterable[str]) -> tup
     raise ValueError(rule)
 
 
-def check_unused(**values: Any) -> None:
+def check_unused(*, instead: str = "Pass held-out interactions: validation=...", **values: Any) -> None:
     """Refuse settings of validation where there is none."""
     for name, value in values.items():
         if value is not None:
-            raise ValueError(
-                f"{name} must be None without validation, got {value!r}. Pass held-out interactions: validation=..."
-            )
+            raise ValueError(f"{name} must be None without validation, got {value!r}. {instead}")
 
 
 def check_pairs_to_order(metric: str, n_others: np.ndarray) -> None:
