@@ -541,5 +541,6 @@ class BPR(FactorModel):
 
 
 UNIFORM = {"loss": "bpr", "negatives": "uniform"}
-PARAMETERS = tuple(name for name in inspect.signature(BPR.__init__).parameters if name != "self")
+DEFAULTS = {name: parameter.default for name, parameter in inspect.signature(BPR).parameters.items()}
+PARAMETERS = tuple(DEFAULTS)
 FITTED_ARRAYS = ("user_factors", "item_factors", "item_biases", "user_labels", "item_labels", "item_names")

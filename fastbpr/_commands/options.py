@@ -17,11 +17,10 @@ from fastbpr._negatives import LOSSES, NEGATIVES, OPTIMIZERS
 from fastbpr._presets import AUTO, DECIDED, PRESETS
 from fastbpr._schedules import SCHEDULES
 from fastbpr._similarity import MAPS
-from fastbpr.bpr import BPR
+from fastbpr.bpr import BPR, DEFAULTS
 from fastbpr.interactions import Interactions
 
 DEFAULT_METRIC = inspect.signature(BPR.fit).parameters["metric"].default
-DEFAULTS = {name: parameter.default for name, parameter in inspect.signature(BPR).parameters.items()}
 
 HOW_VALIDATED = """\
 With --validation SHARE one item of each of so many of the users is held out, and

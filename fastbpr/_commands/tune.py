@@ -9,8 +9,9 @@ import numpy as np
 
 from fastbpr import _validation
 from fastbpr._commands.models import train
-from fastbpr._commands.options import DEFAULT_METRIC, DEFAULTS, add_command, add_log_options, add_quiet, read_log
+from fastbpr._commands.options import DEFAULT_METRIC, add_command, add_log_options, add_quiet, read_log
 from fastbpr._commands.printing import note, print_table, say
+from fastbpr.bpr import DEFAULTS
 from fastbpr.tuning import Tuning, tune
 
 EXAMPLES = """\
