@@ -11,6 +11,8 @@ from fastbpr import _advice, _findings, _validation
 from fastbpr._threads import effective_threads
 from fastbpr.bpr import BPR
 
+__all__ = ["Diagnosis", "diagnose"]
+
 WIDTH = 100  # of lines that people read
 
 

@@ -14,6 +14,8 @@ from fastbpr import _alignment, _labels, _readers, _validation
 from fastbpr._labels import MISSING, Factorised
 from fastbpr._sentences import counted
 
+__all__ = ["Contexts", "Interactions"]
+
 HEAVY_SHARE = 0.1  # of all rows: one user with more of them is rarely a person
 
 

@@ -23,6 +23,17 @@ import scipy.sparse
 
 from fastbpr import _validation
 
+__all__ = [
+    "Split",
+    "UserSplit",
+    "hold_out",
+    "hold_out_users",
+    "k_fold",
+    "latest_of_each_user",
+    "leave_one_out",
+    "split_by_time",
+]
+
 
 class Split(NamedTuple):
     """Interactions to learn from and interactions to be judged by, of one shape; unpacks into the two."""

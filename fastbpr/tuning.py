@@ -18,6 +18,8 @@ from fastbpr.bpr import BPR
 from fastbpr.errors import TrainingError
 from fastbpr.splitting import leave_one_out
 
+__all__ = ["Tuning", "tune"]
+
 STAGES = 10  # of a trial, at whose ends it is measured and compared with others
 STARTUP_TRIALS = 5  # that have to be complete before any is given up
 WARMUP_STAGES = 2  # of a trial before it can be given up
