@@ -18,7 +18,7 @@ WIDTH = 100  # of lines that people read
 
 @dataclasses.dataclass(frozen=True)
 class Diagnosis(_findings.Findings):
-    """What `diagnose` found; ``print`` shows it in sentences.
+    """What `diagnose` found; ``print`` shows it in sentences. `diagnose` makes it, and has an example.
 
     Attributes
     ----------
@@ -45,7 +45,17 @@ class Diagnosis(_findings.Findings):
     advice: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return everything as dicts, lists, texts and numbers, None for what is not defined: ready for JSON."""
+        """Return everything as dicts, lists, texts and numbers, None for what is not defined: ready for JSON.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> from fastbpr import BPR
+        >>> user_items = csr_array([[1, 1, 0], [0, 1, 1]])
+        >>> model = BPR(factors=2, iterations=1, random_state=0).fit(user_items, show_progress=False)
+        >>> diagnose(model, user_items, refit=False).as_dict()["overlap"]["n_learned"]
+        4
+        """
         found = {name: None if (part := getattr(self, name)) is None else plain(part._asdict()) for name in HEADINGS}
         return found | {"advice": list(self.advice)}
 

@@ -36,19 +36,38 @@ __all__ = [
 
 
 class Split(NamedTuple):
-    """Interactions to learn from and interactions to be judged by, of one shape; unpacks into the two."""
+    """Interactions to learn from and interactions to be judged by, of one shape; unpacks into the two.
+
+    Examples
+    --------
+    >>> from scipy.sparse import csr_array
+    >>> split = leave_one_out(csr_array([[1, 1, 1, 0], [1, 0, 0, 1]]), random_state=0)
+    >>> split.train.nnz, split.test.nnz
+    (3, 2)
+    >>> train, test = split
+    """
 
     train: Any
     test: Any
 
     @property
     def n_single_item_users(self) -> int:
-        """Number of users who have one item only, which stayed in `train`. Users without items are not counted."""
+        """Number of users who have one item only, which stayed in `train`. Users without items are not counted.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> leave_one_out(csr_array([[0, 0, 1], [1, 0, 1], [0, 0, 0]]), random_state=0).n_single_item_users
+        1
+        """
         return int(np.count_nonzero((items_per_user(self.train) == 1) & (items_per_user(self.test) == 0)))
 
 
 class UserSplit(NamedTuple):
-    """Users to learn from, and for users held out what is known of them and what they are judged by; of one shape."""
+    """Users to learn from, and for users held out what is known of them and what they are judged by; of one shape.
+
+    `hold_out_users` makes it, and has an example.
+    """
 
     train: Any
     fold_in: Any

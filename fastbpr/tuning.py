@@ -45,6 +45,13 @@ class Tuning:
         was measured.
     interrupted : bool
         Whether Ctrl-C ended it.
+
+    Examples
+    --------
+    >>> print(Tuning({"factors": 32}, 0.25, "mrr", [{"trial": 0, "state": "complete", "value": 0.25}]))
+    | trial | state | mrr |
+    | --- | --- | --- |
+    | 0 | complete | 0.25 |
     """
 
     best_parameters: dict[str, Any]

@@ -39,6 +39,24 @@ def test_every_exception_is_public_and_at_hand_at_the_top():
     assert set(public("fastbpr.errors")) == raised <= set(public("fastbpr"))
 
 
+FUNCTIONS = [
+    (f"{module}.{name}", function)
+    for module in MODULES
+    if module not in ("fastbpr", "fastbpr.errors", "fastbpr.interactions")
+    for name, thing in public(module).items()
+    for function in ([thing] if inspect.isfunction(thing) else vars(thing).values() if inspect.isclass(thing) else [])
+    if inspect.isfunction(function) and not function.__name__.startswith("_")
+]
+
+
+@pytest.mark.parametrize("function", [function for _, function in FUNCTIONS], ids=[name for name, _ in FUNCTIONS])
+def test_a_public_function_shows_an_example_and_one_that_takes_arguments_names_its_errors(function):
+    text = inspect.getdoc(function)
+    assert ">>> " in text
+    if set(inspect.signature(function).parameters) - {"self"}:
+        assert "Raises\n------" in text
+
+
 def test_the_readme_uses_public_names_only():
     used = {
         (module, name.strip())

@@ -87,6 +87,12 @@ class ItemCooccurrence(Labelled):
         ------
         TypeError, ValueError
             If a parameter or `user_items` is not as it must be.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> ItemCooccurrence().fit(csr_array([[1, 1, 0], [1, 1, 1], [1, 0, 0]])).similarities.shape
+        (3, 3)
         """
         self._check_parameters()
         matrix = _validation.check_user_items("user_items", user_items)
@@ -124,6 +130,23 @@ class ItemCooccurrence(Labelled):
         -------
         ndarray of float32, shape (n_items,) or (n, n_items)
             Sums of the similarities to what the user has in the training data, >= 0.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        IndexError
+            If an id is out of range.
+        TypeError, ValueError
+            If ids are not as they must be.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> model = ItemCooccurrence().fit(csr_array([[1, 1, 0], [1, 1, 1], [1, 0, 0]]))
+        >>> model.score([0, 2]).round(3)
+        array([[0.816, 0.816, 1.284],
+               [0.   , 0.816, 0.577]], dtype=float32)
         """
         _validation.check_fitted(self, "similarities")
         users, single = _validation.check_ids("userids", userids, self._user_items.shape[0], what="user")
@@ -144,6 +167,22 @@ class ItemCooccurrence(Labelled):
         -------
         ndarray of float32, shape (n_items,) or (n, n_items)
             Rows of `similarities`, from 0 to 1; 0 for the item itself.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        IndexError
+            If an id is out of range.
+        TypeError, ValueError
+            If ids are not as they must be.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> model = ItemCooccurrence().fit(csr_array([[1, 1, 0], [1, 1, 1], [1, 0, 0]]))
+        >>> model.similarity([1]).round(3)
+        array([[0.816, 0.   , 0.707]], dtype=float32)
         """
         _validation.check_fitted(self, "similarities")
         items, single = _validation.check_ids("itemids", itemids, self.similarities.shape[0], what="item")

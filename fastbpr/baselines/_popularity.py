@@ -47,6 +47,17 @@ class Popularity(Labelled):
         -------
         Popularity
             The model itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `user_items` is not as it must be.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> Popularity().fit(csr_array([[1, 1, 0], [1, 0, 0]])).item_counts
+        array([2., 1., 0.], dtype=float32)
         """
         matrix = _validation.check_user_items("user_items", user_items)
         self.n_users, n_items = matrix.shape
@@ -67,6 +78,21 @@ class Popularity(Labelled):
         -------
         ndarray of float32, shape (n_items,) or (n, n_items)
             A read-only view of `item_counts`.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        IndexError
+            If an id is out of range.
+        TypeError, ValueError
+            If ids are not as they must be.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> Popularity().fit(csr_array([[1, 1, 0], [1, 0, 0]])).score(1)
+        array([2., 1., 0.], dtype=float32)
         """
         _validation.check_fitted(self, "item_counts")
         return self._counts_for("userids", userids, self.n_users, "user")
@@ -83,6 +109,21 @@ class Popularity(Labelled):
         -------
         ndarray of float32, shape (n_items,) or (n, n_items)
             A read-only view of `item_counts`.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        IndexError
+            If an id is out of range.
+        TypeError, ValueError
+            If ids are not as they must be.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> Popularity().fit(csr_array([[1, 1, 0], [1, 0, 0]])).similarity([2])
+        array([[2., 1., 0.]], dtype=float32)
         """
         _validation.check_fitted(self, "item_counts")
         return self._counts_for("itemids", itemids, len(self.item_counts), "item")

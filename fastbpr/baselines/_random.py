@@ -60,6 +60,18 @@ class Random(Labelled):
         -------
         Random
             The model itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `random_state` or `user_items` is not as it must be.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> model = Random(random_state=0).fit(csr_array([[1, 1, 0], [1, 0, 0]]))
+        >>> model.n_users, model.n_items
+        (2, 3)
         """
         self.n_users, self.n_items = _validation.check_user_items("user_items", user_items).shape
         self.seed = _validation.check_seed("random_state", self.random_state)
@@ -78,6 +90,21 @@ class Random(Labelled):
         -------
         ndarray of float32, shape (n_items,) or (n, n_items)
             At least 0 and below 1.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        IndexError
+            If an id is out of range.
+        TypeError, ValueError
+            If ids are not as they must be.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> Random(random_state=0).fit(csr_array([[1, 1, 0], [1, 0, 0]])).score([0, 1]).shape
+        (2, 3)
         """
         _validation.check_fitted(self, "seed")
         users, single = _validation.check_ids("userids", userids, self.n_users, what="user")
@@ -96,6 +123,21 @@ class Random(Labelled):
         -------
         ndarray of float32, shape (n_items,) or (n, n_items)
             At least 0 and below 1.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        IndexError
+            If an id is out of range.
+        TypeError, ValueError
+            If ids are not as they must be.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> Random(random_state=0).fit(csr_array([[1, 1, 0], [1, 0, 0]])).similarity(2).shape
+        (3,)
         """
         _validation.check_fitted(self, "seed")
         items, single = _validation.check_ids("itemids", itemids, self.n_items, what="item")

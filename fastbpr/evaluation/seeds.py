@@ -13,7 +13,10 @@ from fastbpr._threads import effective_threads
 
 
 class Stability(NamedTuple):
-    """How much the lists of several models have in common; ``print`` shows it in a line."""
+    """How much the lists of several models have in common; ``print`` shows it in a line.
+
+    `stability` makes it, and has an example.
+    """
 
     mean: float
     """Mean over queries of the mean Jaccard index over pairs of models, from 0 to 1."""
