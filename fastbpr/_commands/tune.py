@@ -11,6 +11,7 @@ from fastbpr import _validation
 from fastbpr._commands.models import train
 from fastbpr._commands.options import DEFAULT_METRIC, add_command, add_log_options, add_quiet, read_log
 from fastbpr._commands.printing import note, print_table, say
+from fastbpr._sentences import counted
 from fastbpr.bpr import DEFAULTS
 from fastbpr.tuning import Tuning, tune
 
@@ -87,10 +88,15 @@ def print_tuning(found: Tuning) -> None:
     cells = [[row["value"], *("-" if row[name] is None else row[name] for name in names)] for row in complete[:SHOWN]]
     print_table([found.metric, *names], cells)
     if found.best_value is None:
-        say("No trial was complete: these are the settings to start from. Give it more time.")
+        hint = " Give it more time." if any(row["state"] == "pruned" for row in rows) else ""
+        say(f"No trial was complete: these are the settings to start from.{hint}")
     values = {
         name: value
         for name, value in found.best_parameters.items()
         if value != DEFAULTS[name] and name not in ("num_threads", "random_state")
     }
     say("\nBPR(" + ", ".join(f"{name}={value!r}" for name, value in values.items()) + ")")
+    failed = [row for row in found.table if row["state"] == "failed"]
+    if failed:
+        number, reason = failed[0]["trial"], failed[0]["reason"].rstrip(".")
+        say(f"\n{counted('trial', len(failed))} failed, such as trial {number}: {reason}.")
