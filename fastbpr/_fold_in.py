@@ -24,6 +24,7 @@ import numpy as np
 import scipy.sparse
 
 from fastbpr import _alignment, _labels, _validation
+from fastbpr._blocks import slices
 
 MIN_REGULARIZATION = 1e-4  # without any, the vector of a user whose items can be told from the others is infinite
 N_NEGATIVES = 1000
@@ -105,9 +106,7 @@ class Problem(NamedTuple):
     def pieces(self) -> Iterator[slice]:
         """Divide the positives, for users who have very many."""
         n_users, n_positives = self.positive_weights.shape
-        size = max(1, BLOCK_SIZE // (n_users * len(self.negatives)))
-        for first in range(0, n_positives, size):
-            yield slice(first, first + size)
+        return slices(n_positives, BLOCK_SIZE // (n_users * len(self.negatives)))
 
     def derivatives(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return (f, f', f'') of every user, of shapes (n_users,), (n_users, factors), (n_users, factors, factors).

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse
 
 from fastbpr import _labels, _lists, _ranking, _readers, _validation
+from fastbpr._blocks import slices
 from fastbpr._threads import effective_threads
 
 NEIGHBOUR_METRICS = ("coverage", "hubness", "largest_hub", "orphans", "popularity_ratio", "symmetry", "agreement")
@@ -230,8 +231,7 @@ def agreement(near: Neighbours, tags: scipy.sparse.csr_array) -> tuple[float, fl
         return float("nan"), float("nan")
     query, neighbour = near.pairs()
     alike = [
-        tags[query[first : first + PAIRS_AT_ONCE]].multiply(tags[neighbour[first : first + PAIRS_AT_ONCE]]).sum(axis=1)
-        for first in range(0, len(query), PAIRS_AT_ONCE)
+        tags[query[part]].multiply(tags[neighbour[part]]).sum(axis=1) for part in slices(len(query), PAIRS_AT_ONCE)
     ]
     values = np.zeros(lists[asking].shape)
     values[near.ids >= 0] = np.concatenate(alike)
