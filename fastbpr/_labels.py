@@ -198,6 +198,14 @@ def renumbered(codes: np.ndarray, labels: np.ndarray) -> Factorised:
     return Factorised(take(new_codes, codes), labels[order])
 
 
+# ---- of interactions -----------------------------------------------------------------------------------------------
+
+
+def labels_of(user_items: Any) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
+    """Return (user_labels, item_labels, item_names) of `Interactions`; None for what they, or a matrix, do not have."""
+    return tuple(getattr(user_items, name, None) for name in ("user_labels", "item_labels", "item_names"))
+
+
 # ---- looking up -------------------------------------------------------------------------------------------------
 
 

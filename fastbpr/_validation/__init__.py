@@ -60,6 +60,7 @@ from fastbpr._validation.files import (
 )
 from fastbpr._validation.lists import (
     check_asked,
+    check_compares_items,
     check_labels_given,
     check_level,
     check_models,
@@ -76,6 +77,7 @@ from fastbpr._validation.matrices import (
     check_candidates,
     check_catalogue,
     check_given_negatives,
+    check_has_labels,
     check_id,
     check_ids,
     check_labelled,
@@ -132,6 +134,7 @@ __all__ = [
     "check_choice",
     "check_column",
     "check_column_names",
+    "check_compares_items",
     "check_cut",
     "check_enough",
     "check_entries",
@@ -143,6 +146,7 @@ __all__ = [
     "check_flag",
     "check_frame",
     "check_given_negatives",
+    "check_has_labels",
     "check_header",
     "check_held_out",
     "check_id",
