@@ -128,7 +128,9 @@ def tried(data, library, trial):
         model = library.fit(data.tuning, parameters, TUNING_SEED)
         _, values = evaluate_per_user(model, data.tuning, data.validation, K=10, metrics=["ndcg"])
         value = values["ndcg@10"].mean()
-    except TrainingError as error:
+    except Exception as error:  # each library has its own for factors that are no longer numbers
+        if not isinstance(error, TrainingError) and "NaN" not in str(error):
+            raise
         print(f"{library.name}, {parameters}: {error}", file=sys.stderr)
         value = 0.0
     trial.set_user_attr("seconds", time.perf_counter() - start)

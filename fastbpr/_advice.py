@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
-
 from fastbpr._findings import COOCCURRENCE, MIN_EPOCHS, MIN_WAY, POPULARITY, TASKS, Comparison, Findings
 from fastbpr._sentences import percent
-from fastbpr.bpr import BPR
+from fastbpr.bpr import DEFAULTS
 
-DEFAULTS = {name: parameter.default for name, parameter in inspect.signature(BPR).parameters.items()}
 FASTER = 10  # what a learning rate with which a fit got nowhere is multiplied by
 CALMER = 4  # what a learning rate at which a fit got worse is divided by
 CLEARLY_BETTER = 1.05  # times a baseline's NDCG; less is within what another seed or split changes

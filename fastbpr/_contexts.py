@@ -102,6 +102,26 @@ def rows_where(contexts: Contexts, kept: np.ndarray) -> Contexts:
     return contexts._replace(**rows, weights=weights)
 
 
+def moved(
+    contexts: Contexts, users: np.ndarray, items: np.ndarray, kept: np.ndarray, item_rows: np.ndarray, n_items: int
+) -> Contexts:
+    """Return the rows that are kept with the users and items of another log.
+
+    `item_rows` has the other log's row of each item, MISSING for those it does not have.
+    """
+    result = rows_where(contexts._replace(users=users, items=items), kept)
+    if contexts.shown is None:
+        return result
+    pairs = contexts.shown.tocoo()
+    columns = item_rows[pairs.col]
+    known = columns != MISSING
+    pairs = (np.ones(np.count_nonzero(known), dtype=np.float32), (pairs.row[known], columns[known]))
+    shown = scipy.sparse.coo_array(pairs, shape=(len(contexts.labels), n_items)).tocsr()
+    shown.sum_duplicates()
+    shown.data[:] = 1
+    return result._replace(shown=shown)
+
+
 # ---- what was shown ---------------------------------------------------------------------------------------------
 
 

@@ -134,7 +134,9 @@ class Explanation(NamedTuple):
 
 def explain(model: Any, item: Any, neighbour: Any, user_items: Any) -> Explanation:
     """Collect the numbers; `BPR.explain` has the rules."""
-    vectors = _validation.check_vectors(model, "item_factors")
+    vectors = _validation.check_vectors(model, "item_factors", finite=True)
+    if model.similarity == "user-space":
+        _validation.check_vectors(model, "user_factors", finite=True)
     n_items = len(vectors)
     pair = [
         _validation.check_id(name, row, n_items, what="item")

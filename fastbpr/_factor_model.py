@@ -304,7 +304,7 @@ class FactorModel:
         UnknownLabelError
             If `user_items` do not have one of the items.
         TypeError, ValueError
-            If an argument is not as it must be, or if both items are the same.
+            If an argument is not as it must be, if both items are the same, or if factors are not finite.
 
         Examples
         --------

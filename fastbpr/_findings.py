@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse
 import scipy.stats
 
-from fastbpr import _labels, _ranking, _retrieval, _validation
+from fastbpr import _alignment, _labels, _ranking, _retrieval, _validation
 from fastbpr._exposure_finding import Exposure
 from fastbpr._sentences import counted, number, percent
 from fastbpr.baselines import ItemCooccurrence, Popularity
@@ -53,14 +53,12 @@ class Overlap(NamedTuple):
 def overlap_of(model: BPR, interactions: Any) -> Overlap:
     """Match a log with a model by labels, or by rows where one of them has none."""
     shape = len(model.user_factors), len(model.item_factors)
-    labelled = all(getattr(one, "item_labels", None) is not None for one in (model, interactions))
+    sides = ("user_labels", "item_labels")
+    labelled = all(getattr(one, side, None) is not None for one in (model, interactions) for side in sides)
     matrix = _validation.check_user_items("interactions", interactions, shape=None if labelled else shape)
     rows = [np.arange(size) for size in matrix.shape]
     if labelled:
-        rows = [
-            _labels.find(getattr(model, name), getattr(interactions, name))[0]
-            for name in ("user_labels", "item_labels")
-        ]
+        rows = [_alignment.known_rows(getattr(interactions, side), getattr(model, side)) for side in sides]
         _validation.check_some_known("interactions", "item", rows[1], interactions.item_labels, model.item_labels)
     users, items = rows[0][_ranking.query_of(matrix)], rows[1][matrix.indices]
     known = (users != _labels.MISSING) & (items != _labels.MISSING)

@@ -23,7 +23,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse
 
-from fastbpr import _labels, _validation
+from fastbpr import _alignment, _labels, _validation
+from fastbpr._blocks import slices
 
 MIN_REGULARIZATION = 1e-4  # without any, the vector of a user whose items can be told from the others is infinite
 N_NEGATIVES = 1000
@@ -41,7 +42,7 @@ def items_of(user_items: Any, item_labels: np.ndarray | None, n_items: int) -> s
     if labels is None or item_labels is None or np.array_equal(labels, item_labels):
         return _validation.check_rows_of_items("user_items", user_items, n_items)
     matrix = _validation.check_user_items("user_items", user_items, allow_empty=True)
-    columns = _labels.find(item_labels, labels)[0]
+    columns = _alignment.known_rows(labels, item_labels)
     _validation.check_some_known("user_items", "item", columns, labels, item_labels)
     known = np.flatnonzero(columns != _labels.MISSING)
     entries = matrix[:, known].tocoo()
@@ -105,9 +106,7 @@ class Problem(NamedTuple):
     def pieces(self) -> Iterator[slice]:
         """Divide the positives, for users who have very many."""
         n_users, n_positives = self.positive_weights.shape
-        size = max(1, BLOCK_SIZE // (n_users * len(self.negatives)))
-        for first in range(0, n_positives, size):
-            yield slice(first, first + size)
+        return slices(n_positives, BLOCK_SIZE // (n_users * len(self.negatives)))
 
     def derivatives(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return (f, f', f'') of every user, of shapes (n_users,), (n_users, factors), (n_users, factors, factors).

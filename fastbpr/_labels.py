@@ -209,6 +209,14 @@ def one_row_per_entry(codes: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarra
     return result, np.repeat(np.arange(len(lengths)), n_rows)
 
 
+# ---- of interactions -----------------------------------------------------------------------------------------------
+
+
+def labels_of(user_items: Any) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
+    """Return (user_labels, item_labels, item_names) of `Interactions`; None for what they, or a matrix, do not have."""
+    return tuple(getattr(user_items, name, None) for name in ("user_labels", "item_labels", "item_names"))
+
+
 # ---- looking up -------------------------------------------------------------------------------------------------
 
 

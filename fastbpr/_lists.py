@@ -13,20 +13,28 @@ from fastbpr import _ranking, _retrieval, _validation
 def recommendations(
     model: Any, train_items: scipy.sparse.csr_array, users: np.ndarray, n: int, num_threads: int
 ) -> np.ndarray:
-    """Return the n items that a model recommends to each user beside the training items, -1 where fewer remain."""
+    """Return the n items that a model recommends to each user beside the training items, -1 where fewer remain.
+
+    Lists are no longer than the catalogue, whatever n is.
+    """
+    n = min(n, train_items.shape[1])
     return _ranking.user_scores(model, train_items.shape, num_threads).best(users, train_items[users], n)
 
 
-def neighbours(model: Any, shape: tuple[int, int], items: np.ndarray, n: int, num_threads: int) -> np.ndarray:
+def neighbours(
+    model: Any, shape: tuple[int, int], items: np.ndarray, n: int, num_threads: int, similarity: str | None = None
+) -> np.ndarray:
     """Return the n neighbours that a model lists for each item, the item itself left out, -1 where fewer remain.
 
-    The model's own `similar_items` is asked if it has one.
+    The model's own `similar_items` is asked if it has one and no `similarity` of vectors is given. Lists are no longer
+    than the catalogue, whatever n is.
     """
-    if not callable(getattr(model, "similar_items", None)):
+    n = min(n, max(shape[1] - 1, 1))
+    if similarity is not None or not callable(getattr(model, "similar_items", None)):
         itself = scipy.sparse.csr_array(
             (np.ones(len(items), dtype=bool), items, np.arange(len(items) + 1)), shape=(len(items), shape[1])
         )
-        return _ranking.item_scores(model, shape, num_threads).best(items, itself, n)
+        return _ranking.item_scores(model, shape, num_threads, similarity).best(items, itself, n)
     if hasattr(model, "item_factors"):
         _validation.check_item_factors(model, shape)
     lists = np.full((len(items), n), -1, dtype=np.int32)

@@ -13,6 +13,7 @@ import numpy as np
 import scipy.sparse
 
 from fastbpr import _retrieval, _similarity, _validation
+from fastbpr._blocks import slices
 from fastbpr._factor_model import FactorModel
 from fastbpr._kernels import scoring
 
@@ -95,7 +96,7 @@ class VectorScores(NamedTuple):
         """Count as `count_ahead` does; with `longest`, ranks beyond it are only known to be beyond it."""
         n_ahead = np.full(targets.nnz, len(self.items.table))
         for part in _retrieval.chunks(len(ids)):
-            entries = slice(targets.indptr[part.start], targets.indptr[min(part.stop, len(ids))])
+            entries = slice(targets.indptr[part.start], targets.indptr[part.stop])
             queries, left_out, wanted = self.queries[ids[part]], excluded[part], targets[part]
             undecided = np.arange(len(queries))
             if longest is not None and self.lists_pay(longest + 1, len(queries)):
@@ -198,9 +199,7 @@ def best_of(scores: np.ndarray, n: int) -> np.ndarray:
 
 def blocks(n_queries: int, n_items: int) -> Iterator[slice]:
     """Divide queries into blocks whose scores fit in memory."""
-    n_rows = max(1, BLOCK_SIZE // n_items)
-    for first in range(0, n_queries, n_rows):
-        yield slice(first, first + n_rows)
+    return slices(n_queries, BLOCK_SIZE // n_items)
 
 
 def count_ahead(

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse
 
+from fastbpr._blocks import slices
 from fastbpr._kernels import scoring
 
 # From so many queries and candidates on, bounds pay.
@@ -64,7 +65,7 @@ def top_k_of_chunk(
 
 def chunks(n_queries: int) -> Iterator[slice]:
     """Divide queries into chunks."""
-    return (slice(first, first + CHUNK) for first in range(0, n_queries, CHUNK))
+    return slices(n_queries, CHUNK)
 
 
 class Items(NamedTuple):
@@ -157,8 +158,8 @@ def clustered(queries: np.ndarray, n_clusters: int, num_threads: int) -> tuple[n
     some = queries[:: -(-len(queries) // n_clusters)]
     scale = inverse_norms(some)
     nearest = [
-        score_block(queries[first : first + SAMPLE], some, scale=scale, num_threads=num_threads).argmax(axis=1)
-        for first in range(0, len(queries), SAMPLE)
+        score_block(queries[part], some, scale=scale, num_threads=num_threads).argmax(axis=1)
+        for part in slices(len(queries), SAMPLE)
     ]
     _, cluster = np.unique(np.concatenate(nearest), return_inverse=True)
     membership = scipy.sparse.csr_array((np.ones(len(queries), np.float32), (cluster, np.arange(len(queries)))))

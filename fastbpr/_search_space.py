@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +9,7 @@ from fastbpr import _validation
 from fastbpr._parameters import DEFAULT_REGULARIZATION, REGULARISED
 from fastbpr._tables import DEFAULT_SCALE
 from fastbpr._validation import Range
-from fastbpr.bpr import BPR
+from fastbpr.bpr import BPR, PARAMETERS
 
 MULTIPLIERS = {f"{part}_multiplier": part for part in REGULARISED if part != "user"}
 SPACE = {
@@ -42,7 +41,7 @@ class SearchSpace:
     """Ranges, choices and fixed values by name, in the order in which they are drawn."""
 
     def __init__(self, base: BPR, overrides: Any) -> None:
-        accepted = [name for name in inspect.signature(BPR).parameters if name not in NOT_SEARCHED]
+        accepted = [name for name in PARAMETERS if name not in NOT_SEARCHED]
         defaults = BPR()
         examples = {name: getattr(defaults, name) for name in accepted} | dict.fromkeys(MULTIPLIERS, 1.0)
         overrides = _validation.check_space(overrides, examples)

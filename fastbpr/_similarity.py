@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from fastbpr import _retrieval
+from fastbpr._blocks import slices
 
 CHUNK = 2**14  # vectors in double precision at once
 ROUNDING = 4 * np.finfo(np.float32).eps  # what is left of a vector, as a share, where nothing should be
@@ -28,14 +29,14 @@ def in_user_space(items: np.ndarray, users: np.ndarray) -> np.ndarray:
     R is the symmetric square root, which unlike a Cholesky factor exists when users span fewer dimensions, too.
     """
     gram = np.zeros((users.shape[1], users.shape[1]))
-    for first in range(0, len(users), CHUNK):
-        part = users[first : first + CHUNK].astype(np.float64)
+    for block in slices(len(users), CHUNK):
+        part = users[block].astype(np.float64)
         gram += part.T @ part
     squares, axes = np.linalg.eigh(gram)
     root = axes * np.sqrt(np.maximum(squares, 0)) @ axes.T
     mapped = np.empty(items.shape, dtype=np.float32)
-    for first in range(0, len(items), CHUNK):
-        mapped[first : first + CHUNK] = items[first : first + CHUNK].astype(np.float64) @ root
+    for block in slices(len(items), CHUNK):
+        mapped[block] = items[block].astype(np.float64) @ root
     return mapped
 
 

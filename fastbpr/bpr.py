@@ -10,16 +10,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 
-from fastbpr import _fold_in, _parameters, _presets, _storage, _tables, _validation
-from fastbpr._context_arrays import Debiasing, debiased
-from fastbpr._debias import Debias, debias_of, described
-from fastbpr._early_stopping import Validation, ValidationRules
+from fastbpr import _fitting, _fold_in, _parameters, _presets, _storage, _validation
+from fastbpr._context_arrays import Debiasing
+from fastbpr._debias import Debias, described
+from fastbpr._early_stopping import ValidationRules
 from fastbpr._factor_model import FactorModel
-from fastbpr._schedules import SCHEDULES, Given, Positives
-from fastbpr._threads import effective_threads
-from fastbpr._training import Epoch, Training
-from fastbpr.errors import TrainingError
+from fastbpr._schedules import Positives
+from fastbpr._training import Epoch
 
 
 class BPR(FactorModel):
@@ -360,59 +359,14 @@ class BPR(FactorModel):
         _validation.check_flag("show_progress", show_progress)
         _validation.check_callable("callback", callback)
         rules = ValidationRules.checked(patience, metric, validate_every, validation_users, validation is not None)
-        matrix, values = _validation.check_training_data(user_items, weights)
-        positives, contexts = debiased(user_items, Positives.of(matrix, values), matrix, debias_of(self.debias))
-        given = None
-        if negatives is not None:
-            unwanted = _validation.check_given_negatives("negatives", negatives, user_items, matrix)
-            given = None if unwanted is None else Given(*unwanted)
-        num_threads = effective_threads(self.num_threads)
-        settings = self._decided(matrix)
-        recipe = _parameters.recipe_of(settings)
-        held_out = None
-        if validation is not None:
-            held_out = Validation(rules, user_items, validation, num_threads, recipe.n_draws)
-        seed = _validation.check_seed("random_state", self.random_state)
-        observed = np.diff(positives.indptr) > 0
-        rng = np.random.default_rng(seed)
-        start = [
-            _tables.starting_rows(n_rows, settings.factors, self.init, self.init_scale, rng) for n_rows in matrix.shape
-        ]
-        start[0][~observed] = 0  # users that have nothing to learn from stay there
-        biases = np.zeros(positives.n_items, dtype=np.float32) if self.item_bias else None
-        tables = _tables.pack(*start, biases, adagrad=recipe.adagrad)
-        schedule = SCHEDULES[self.schedule](positives, tables, recipe, num_threads, given, contexts)
-        training = Training(_parameters.plan_of(settings), schedule, tables, held_out)
-        labels = [getattr(user_items, name, None) for name in ("user_labels", "item_labels", "item_names")]
-        fitted = {"history": [], "settings": vars(settings), "debiasing": contexts.report()}
-        fitted["settings"]["debias"] = described(debias_of(self.debias))
-        history: list[Epoch] = fitted["history"]
-        before = dict(self.__dict__)
-        self._set_fitted(tables.views(), positives.liked(), *labels, **fitted)
-        try:
-            try:
-                for epoch, sums in training.epochs(seed, show_progress):
-                    history.append(epoch)
-                    self._compared.clear()  # the factors have moved
-                    skipped = len(positives.indices) - sums.n_updates
-                    if callback is not None and callback(epoch.epoch, epoch.seconds, sums.n_correct, skipped):
-                        break
-            finally:  # also after Ctrl-C, or an error in the callback: what was learned stays
-                training.check_bounded(n_epochs=len(history))
-                self._set_fitted(training.result().unpack(), positives.liked(copy=True), *labels, **fitted)
-        except TrainingError:
-            self.__dict__ = before
-            raise
+        data = _validation.check_training_data(user_items, weights)
+        fit = _fitting.Fit.prepared(self._decided(data[0]), user_items, data, negatives, validation, rules)
+        fit.run(self, show_progress, callback)
         return self
 
-    def _decided(self, matrix: Any) -> SimpleNamespace:
+    def _decided(self, matrix: scipy.sparse.csr_array) -> SimpleNamespace:
         """Return the parameters with what the training matrix decides in place of ``"auto"``."""
-        parameters = {name: getattr(self, name) for name in PARAMETERS}
-        size = _presets.Size(int(np.count_nonzero(np.diff(matrix.indptr))), matrix.shape[1], matrix.nnz)
-        settings = parameters | _presets.decided(parameters, size)
-        # NumPy's small integers would overflow in products.
-        integers = {name: int(value) for name, value in settings.items() if isinstance(value, np.integer)}
-        return SimpleNamespace(**settings | integers)
+        return _fitting.decided({name: getattr(self, name) for name in PARAMETERS}, matrix)
 
     # ---- users that came later --------------------------------------------------------------------------------------
 
@@ -446,7 +400,7 @@ class BPR(FactorModel):
         NotFittedError
             Before `fit`.
         TypeError, ValueError
-            If `user_items` is not as it must be, or has no item that the model knows.
+            If `user_items` is not as it must be, or has no item that the model knows, or if factors are not finite.
 
         Examples
         --------
@@ -459,7 +413,7 @@ class BPR(FactorModel):
         >>> newcomer.recommend(0, N=1)[0]
         array([1], dtype=int32)
         """
-        _, items, biases = _validation.check_tables(self)
+        _, items, biases = _validation.check_tables(self, finite=True)
         matrix = _fold_in.items_of(user_items, self.item_labels, len(items))
         strength = _parameters.strengths_of(SimpleNamespace(**self.settings))["user"]
         strength *= _presets.hardness(UNIFORM) / _presets.hardness(self.settings)  # hard negatives want more of it
@@ -553,7 +507,8 @@ class BPR(FactorModel):
 
 
 UNIFORM = {"loss": "bpr", "negatives": "uniform"}
-PARAMETERS = tuple(name for name in inspect.signature(BPR.__init__).parameters if name != "self")
+DEFAULTS = {name: parameter.default for name, parameter in inspect.signature(BPR).parameters.items()}
+PARAMETERS = tuple(DEFAULTS)
 FITTED_ARRAYS = (
     "user_factors", "item_factors", "item_biases", "user_labels", "item_labels", "item_names", "removed_directions",
 )  # fmt: skip

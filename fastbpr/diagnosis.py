@@ -11,12 +11,14 @@ from fastbpr import _advice, _exposure_finding, _findings, _validation
 from fastbpr._threads import effective_threads
 from fastbpr.bpr import BPR
 
+__all__ = ["Diagnosis", "diagnose"]
+
 WIDTH = 100  # of lines that people read
 
 
 @dataclasses.dataclass(frozen=True)
 class Diagnosis(_findings.Findings):
-    """What `diagnose` found; ``print`` shows it in sentences.
+    """What `diagnose` found; ``print`` shows it in sentences. `diagnose` makes it, and has an example.
 
     Attributes
     ----------
@@ -47,7 +49,17 @@ class Diagnosis(_findings.Findings):
     advice: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return everything as dicts, lists, texts and numbers, None for what is not defined: ready for JSON."""
+        """Return everything as dicts, lists, texts and numbers, None for what is not defined: ready for JSON.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> from fastbpr import BPR
+        >>> user_items = csr_array([[1, 1, 0], [0, 1, 1]])
+        >>> model = BPR(factors=2, iterations=1, random_state=0).fit(user_items, show_progress=False)
+        >>> diagnose(model, user_items, refit=False).as_dict()["overlap"]["n_learned"]
+        4
+        """
         found = {name: None if (part := getattr(self, name)) is None else plain(part._asdict()) for name in HEADINGS}
         return found | {"advice": list(self.advice)}
 
@@ -129,7 +141,8 @@ def diagnose(
     NotFittedError
         Before the model's `fit`.
     TypeError, ValueError
-        If an argument is not as it must be, or the model knows none of the log's items.
+        If an argument is not as it must be, if the model knows none of the log's items, or if its factors are not
+        finite.
     TrainingError
         If the new model's training diverges.
 
@@ -156,7 +169,7 @@ def diagnose(
     'Training had not converged: iterations=100.'
     """
     _validation.check_instance("model", model, BPR)
-    _validation.check_tables(model)
+    _validation.check_tables(model, finite=True)
     K = _validation.check_integer("K", K, minimum=1)
     _validation.check_flag("refit", refit)
     random_state = _validation.check_integer("random_state", random_state, minimum=0)

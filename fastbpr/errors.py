@@ -1,5 +1,7 @@
 """The exceptions of fastbpr that are not plain TypeError or ValueError."""
 
+__all__ = ["MissingExtraError", "ModelFileError", "NotFittedError", "TrainingError", "UnknownLabelError"]
+
 
 class TrainingError(RuntimeError):
     """Training left the finite numbers; the message says what to change."""

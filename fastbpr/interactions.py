@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from fastbpr import _contexts, _labels, _readers, _validation
+from fastbpr import _alignment, _contexts, _labels, _readers, _validation
 from fastbpr._contexts import Contexts
 from fastbpr._labels import MISSING, Factorised
 from fastbpr._sentences import counted
+
+__all__ = ["Contexts", "Interactions"]
 
 HEAVY_SHARE = 0.1  # of all rows: one user with more of them is rarely a person
 
@@ -456,6 +458,42 @@ class Interactions:
         counts = np.diff(user_items.indptr)
         part.heaviest_user = (self.user_labels[counts.argmax()], counts.max() / max(user_items.nnz, 1))
         return part
+
+    def aligned_to(self, other: Any) -> Interactions:
+        """Return these interactions with the rows and columns of others, or of a model, found by labels.
+
+        That is what interactions from another file need to be test or validation data of a model: `evaluate` and
+        `BPR.fit` compare row numbers.
+
+        Parameters
+        ----------
+        other : Interactions, or a model fitted to Interactions
+            Whose users and items, with their labels and titles, the result has: all of them, in their order.
+
+        Returns
+        -------
+        Interactions
+            Interactions of users or items that `other` does not know are left out and counted in ``bad_rows``, beside
+            what was bad before, as "unknown user" (whether or not the item is known) and "unknown item". A row that
+            repeats a user and item is still counted as one of its own if there are contexts or no weights.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `other` has no labels, or if no interaction has a user and an item that `other` knows.
+
+        Examples
+        --------
+        >>> log = Interactions.from_arrays(["ann", "bob", "bob"], ["tea", "cup", "tea"])
+        >>> later = Interactions.from_arrays(["bob", "ann", "eve"], ["saw", "cup", "tea"])
+        >>> test = later.aligned_to(log)
+        >>> test.user_items.toarray()
+        array([[0., 1.],
+               [0., 0.]], dtype=float32)
+        >>> test.bad_rows
+        {'unknown user': 1, 'unknown item': 1}
+        """
+        return _alignment.aligned(self, other)
 
 
 ROLES = {

@@ -24,16 +24,43 @@ import scipy.sparse
 
 from fastbpr import _validation, _visits
 
+__all__ = [
+    "Split",
+    "UserSplit",
+    "hold_out",
+    "hold_out_users",
+    "k_fold",
+    "latest_of_each_user",
+    "leave_one_out",
+    "split_by_time",
+]
+
 
 class Split(NamedTuple):
-    """Interactions to learn from and interactions to be judged by, of one shape; unpacks into the two."""
+    """Interactions to learn from and interactions to be judged by, of one shape; unpacks into the two.
+
+    Examples
+    --------
+    >>> from scipy.sparse import csr_array
+    >>> split = leave_one_out(csr_array([[1, 1, 1, 0], [1, 0, 0, 1]]), random_state=0)
+    >>> split.train.nnz, split.test.nnz
+    (3, 2)
+    >>> train, test = split
+    """
 
     train: Any
     test: Any
 
     @property
     def n_single_item_users(self) -> int:
-        """Number of users who have one item only, which stayed in `train`. Users without items are not counted."""
+        """Number of users who have one item only, which stayed in `train`. Users without items are not counted.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> leave_one_out(csr_array([[0, 0, 1], [1, 0, 1], [0, 0, 0]]), random_state=0).n_single_item_users
+        1
+        """
         return int(np.count_nonzero((items_per_user(self.train) == 1) & (items_per_user(self.test) == 0)))
 
 
@@ -46,7 +73,10 @@ class CrossContextSplit(NamedTuple):
 
 
 class UserSplit(NamedTuple):
-    """Users to learn from, and for users held out what is known of them and what they are judged by; of one shape."""
+    """Users to learn from, and for users held out what is known of them and what they are judged by; of one shape.
+
+    `hold_out_users` makes it, and has an example.
+    """
 
     train: Any
     fold_in: Any
@@ -97,19 +127,28 @@ def leave_one_out(
     >>> split.n_single_item_users
     1
     """
+    return leave_one_out_of_some(interactions, None, by, random_state)
+
+
+def leave_one_out_of_some(interactions: Any, share: float | None, by: str, random_state: Any) -> Split:
+    """Hold one item out as `leave_one_out` does, of a share of the users it would take, at least 1; None for all."""
     _validation.check_choice("by", by, ["random", "time"])
     matrix = _validation.check_entries("interactions", interactions)
     timestamps = _validation.check_timestamps("interactions", interactions, needed=by == "time")
-
+    is_drawn = by == "random" or share is not None
+    rng = np.random.default_rng(_validation.check_seed("random_state", random_state)) if is_drawn else None
     n_items = np.diff(matrix.indptr)
+    users = np.flatnonzero(n_items >= 2)
     if by == "random":
-        users = np.flatnonzero(n_items >= 2)
-        rng = np.random.default_rng(_validation.check_seed("random_state", random_state))
-        in_test = np.zeros(matrix.nnz, dtype=bool)
-        in_test[matrix.indptr[users] + rng.integers(n_items[users])] = True
+        keys = np.zeros(matrix.nnz)
+        keys[matrix.indptr[users] + rng.integers(n_items[users])] = 1
     else:
-        in_test = last_of_each_user(timestamps, matrix.indptr, n_items >= 2)
-    return parts(in_test, matrix, interactions, timestamps)
+        keys = timestamps
+    if share is not None and len(users):
+        users = rng.choice(users, max(round(share * len(users)), 1), replace=False)
+    n_last = np.zeros(len(n_items), dtype=np.int64)
+    n_last[users] = 1
+    return parts(last_of_each_user(keys, matrix.indptr, n_last), matrix, interactions, timestamps)
 
 
 def leave_one_out_across_contexts(

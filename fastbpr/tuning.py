@@ -18,6 +18,8 @@ from fastbpr.bpr import BPR
 from fastbpr.errors import TrainingError
 from fastbpr.splitting import leave_one_out
 
+__all__ = ["Tuning", "tune"]
+
 STAGES = 10  # of a trial, at whose ends it is measured and compared with others
 STARTUP_TRIALS = 5  # that have to be complete before any is given up
 WARMUP_STAGES = 2  # of a trial before it can be given up
@@ -43,6 +45,13 @@ class Tuning:
         was measured.
     interrupted : bool
         Whether Ctrl-C ended it.
+
+    Examples
+    --------
+    >>> print(Tuning({"factors": 32}, 0.25, "mrr", [{"trial": 0, "state": "complete", "value": 0.25}]))
+    | trial | state | mrr |
+    | --- | --- | --- |
+    | 0 | complete | 0.25 |
     """
 
     best_parameters: dict[str, Any]
@@ -181,6 +190,12 @@ def tune(
     if validation is None:
         by = "random" if getattr(user_items, "timestamps", None) is None else "time"
         user_items, validation = leave_one_out(user_items, by=by, random_state=seed)
+        _validation.check_held_out(
+            getattr(validation, "user_items", validation).nnz,
+            int(np.count_nonzero(np.diff(matrix.indptr))),
+            name="user_items",
+            instead=", or give held-out interactions: validation=...",
+        )
     seldom = _early_stopping.Validation(rules, user_items, validation, threads).every
     data = Data(user_items, validation, metric, validation_users, weights, seldom)
     deadline = None if minutes is None else time.monotonic() + 60 * minutes

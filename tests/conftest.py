@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.sparse
-from helpers import Problem, fit
+from helpers import Given, Problem, fit
 
 from fastbpr import _kernels, _readers
 
@@ -72,3 +72,21 @@ def engine(request, monkeypatch):
 @pytest.fixture
 def problem():
     return Problem()
+
+
+@pytest.fixture(params=[3, 10**6], ids=["ties", "no ties"])
+def tied(request):
+    """A problem with scores and similarities; item 7 is nobody's, user 9 lacks two items, user 4 all."""
+    problem = Problem()
+    train = problem.train.toarray()
+    train[9], train[9, [2, 7]] = 1, 0
+    train[:, 7], train[4] = 0, 0
+    problem.train = scipy.sparse.csr_array(train)
+    rng = np.random.default_rng(0)
+    n_users, n_items = problem.shape
+    problem.scores = rng.integers(-request.param, request.param, size=(n_users, n_items)) / 2
+    problem.similarities = rng.integers(-request.param, request.param, size=(n_items, n_items)) / 2
+    problem.popularity = (train > 0).sum(axis=0)
+    problem.queries = np.flatnonzero(problem.popularity)
+    problem.given = Given(problem.scores, problem.similarities)
+    return problem

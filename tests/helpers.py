@@ -121,3 +121,32 @@ def draws_of(training, negatives, n_items, positives, n, seed, user=(0.0,)):
     user = np.array(user, dtype=np.float32)
     training.draw_negatives(negatives, seed, n_items, user, np.array(positives, dtype=np.int32), draws)
     return draws
+
+
+def best_by_hand(scores, n, left_out):
+    """Ids of the n best, the smaller first among equal ones."""
+    return sorted(set(range(len(scores))) - set(left_out), key=lambda item: (-scores[item], item))[:n]
+
+
+def recommended_by_hand(scores, train, n):
+    train = train.toarray() > 0
+    return {
+        user: best_by_hand(scores[user], n, np.flatnonzero(train[user]))
+        for user in range(len(train))
+        if any(train[user])
+    }
+
+
+def neighbours_by_hand(similarities, queries, n):
+    return {query: best_by_hand(similarities[query], n, [query]) for query in queries}
+
+
+class Listing:
+    """A model that only lists neighbours."""
+
+    def __init__(self, ids, scores=None):
+        self.ids = np.asarray(ids)
+        self.scores = np.ones(self.ids.shape) if scores is None else np.asarray(scores)
+
+    def similar_items(self, itemids, N):
+        return self.ids[itemids], self.scores[itemids]

@@ -10,6 +10,7 @@ from helpers import fit
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fastbpr import BPR, Interactions, NotFittedError
+from fastbpr.diagnosis import diagnose
 
 
 @pytest.mark.parametrize(
@@ -154,6 +155,41 @@ def test_assigned_arrays_that_do_not_fit_are_refused_before_a_kernel_sees_them(m
     for ask in (changed.recommend, changed.score):
         with pytest.raises(ValueError, match=r"_factors|_biases"):
             ask([0, 1])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
+@pytest.mark.parametrize("name", ["user_factors", "item_factors", "item_biases"])
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda model, log: model.fold_in(log),
+        lambda model, log: diagnose(model, log, refit=False),
+    ],
+    ids=["fold_in", "diagnose"],
+)
+def test_assigned_values_that_are_not_finite_are_refused_where_an_answer_follows_from_all_of_them(
+    communities, model, ask, name, value
+):
+    changed = copy.copy(model)
+    array = getattr(model, name).astype(np.float64)
+    array.flat[-1] = value
+    setattr(changed, name, array)
+    with pytest.raises(ValueError, match=f"{name} must hold finite numbers below 1e\\+17 in size, got"):
+        ask(changed, communities)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize(
+    ("similarity", "name"), [("cosine", "item_factors"), ("centred", "item_factors"), ("user-space", "user_factors")]
+)
+def test_nothing_is_explained_by_vectors_that_are_not_finite(model, similarity, name, value):
+    changed = copy.copy(model)
+    changed.similarity = similarity
+    array = getattr(model, name).copy()
+    array[3, 0] = value
+    setattr(changed, name, array)
+    with pytest.raises(ValueError, match=f"{name} must hold finite numbers"):
+        changed.explain(0, 1)
 
 
 @pytest.mark.parametrize("order", ["C", "F"])

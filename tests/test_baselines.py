@@ -5,9 +5,10 @@ import pytest
 from helpers import matrix
 from numpy.testing import assert_allclose, assert_array_equal
 
-from fastbpr import NotFittedError
-from fastbpr.baselines import EASE, ItemCooccurrence, _counts
+from fastbpr import Interactions, NotFittedError
+from fastbpr.baselines import EASE, ItemCooccurrence, Popularity, Random, _counts
 from fastbpr.evaluation import evaluate, evaluate_similar_items
+from fastbpr.splitting import leave_one_out
 
 
 def similarities_by_loops(train, shrinkage):
@@ -67,6 +68,30 @@ def test_both_are_evaluated_and_know_nothing_of_items_without_users(model, probl
     assert_array_equal(model.fit(matrix([1])).score(0), [0])
     with pytest.raises(IndexError, match="itemids must be item ids, integers from 0 to 0, got 1"):
         model.similarity(1)
+
+
+ALL = [Popularity, Random, ItemCooccurrence, EASE]
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_labels_and_titles_of_interactions_are_kept_and_a_matrix_has_none(kind):
+    log = Interactions.from_arrays(["ann", "ann", "bob"], ["t", "c", "t"], item_names=["tea", "cup", "tea"])
+    model = kind()
+    assert (model.user_labels, model.item_labels, model.item_names) == (None, None, None)
+    model.fit(log)
+    assert model.user_labels.tolist() == ["ann", "bob"]
+    assert model.item_labels.tolist() == ["t", "c"]
+    assert model.item_names.tolist() == ["tea", "cup"]
+    model.fit(log.user_items)
+    assert (model.user_labels, model.item_labels, model.item_names) == (None, None, None)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_a_baseline_of_other_labels_is_not_evaluated(kind):
+    log = Interactions.from_arrays(["ann", "ann", "bob"], ["tea", "cup", "tea"])
+    other = Interactions.from_arrays(["ann", "ann", "bob"], ["cup", "tea", "tea"])
+    with pytest.raises(ValueError, match="model must have the item labels of train in the same order, got others"):
+        evaluate(kind().fit(other), *leave_one_out(log, random_state=0))
 
 
 @pytest.mark.parametrize(

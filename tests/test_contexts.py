@@ -537,3 +537,15 @@ def test_no_input_is_changed():
     assert kinds.tolist() == KINDS
     assert strengths == {"search": 0.2}
     assert list(shown) == list(SHOWN)
+
+
+def test_a_log_aligned_to_another_keeps_weights_and_what_was_shown():
+    log = Interactions.from_arrays(
+        ["u", "v", "w"], ["a", "b", "c"], contexts=["p", "p", "q"], weights=[1, 2, 3],
+        shown={"p": ["a", "b", "c"], "q": ["c"]},
+    )  # fmt: skip
+    other = Interactions.from_arrays(["v", "u"], ["c", "a"])
+    aligned = log.aligned_to(other)
+    assert aligned.contexts.users.tolist() == [1]
+    assert aligned.contexts.weights.tolist() == [1]
+    assert aligned.contexts.shown.toarray().tolist() == [[1, 1], [1, 0]]

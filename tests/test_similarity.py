@@ -5,11 +5,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers import Given
+from helpers import Given, Problem
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fastbpr import BPR, bpr
-from fastbpr.evaluation import evaluate_similar_items
+from fastbpr.evaluation import evaluate_neighbours, evaluate_similar_items, stability
 
 CHOICES = ["cosine", "centred", "user-space"]
 
@@ -51,6 +51,29 @@ def test_the_models_own_choice_is_judged_unless_another_is_given(problem, choice
     )
     problem.model.similarity = choice
     assert evaluate_similar_items(problem.model, problem.train, problem.test) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_lists_of_the_given_similarity_are_described_and_compared(problem, choice):
+    model, other = problem.model, Problem(seed=1).model
+    by_hand, others = (Given(None, cosines(vectors(one, choice))) for one in (model, other))
+    expected = evaluate_neighbours(by_hand, problem.train, K=5)
+    assert evaluate_neighbours(model, problem.train, K=5, similarity=choice) == pytest.approx(expected)
+    expected = stability([by_hand, others], problem.train, K=5).values
+    assert_array_equal(stability([model, other], problem.train, K=5, similarity=choice).values, expected)
+
+
+def test_a_given_similarity_goes_before_the_models_own_choice_and_method(communities, model):
+    given = evaluate_neighbours(model, communities, similarity="user-space")
+    own = copy.copy(model)
+    own.similarity = "user-space"
+    assert given == evaluate_neighbours(own, communities) != evaluate_neighbours(model, communities)
+    assert evaluate_neighbours(own, communities, similarity="cosine") == evaluate_neighbours(model, communities)
+
+
+def test_a_similarity_does_not_belong_to_lists_of_users(problem):
+    with pytest.raises(ValueError, match=r"similarity must be None for of='users', got 'cosine'"):
+        stability([problem.model] * 2, problem.train, of="users", similarity="cosine")
 
 
 def test_user_space_does_not_depend_on_how_factors_are_scaled_and_mixed(model):
@@ -101,6 +124,8 @@ def test_an_unknown_choice_is_refused(model, problem):
         lambda: BPR(similarity="dot"),
         lambda: model.similar_items(0, similarity="dot"),
         lambda: evaluate_similar_items(problem.model, problem.train, problem.test, similarity="dot"),
+        lambda: evaluate_neighbours(problem.model, problem.train, similarity="dot"),
+        lambda: stability([problem.model] * 2, problem.train, similarity="dot"),
     ):
         with pytest.raises(ValueError, match=rule):
             ask()

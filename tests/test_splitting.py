@@ -7,7 +7,7 @@ import scipy.stats
 from numpy.testing import assert_array_equal
 
 from fastbpr import Interactions
-from fastbpr.splitting import leave_one_out
+from fastbpr.splitting import leave_one_out, leave_one_out_of_some
 
 
 @pytest.fixture
@@ -54,6 +54,41 @@ def test_train_and_test_are_disjoint_and_together_the_whole_with_its_values(user
     assert train.multiply(test).nnz == 0
     assert_array_equal((train + test).toarray(), user_items.toarray())
     assert train.dtype == test.dtype == user_items.dtype
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.uint8, np.int32, np.int64, np.uint64, np.float32, np.float64])
+@pytest.mark.parametrize("form", ["coo", "csr", "csc", "lil"])
+@pytest.mark.parametrize("kind", ["array", "matrix"])
+def test_the_parts_have_the_dtype_of_the_values_in_every_format(dtype, form, kind):
+    make = getattr(scipy.sparse, f"{form}_{kind}")
+    given = make(np.array([[1, 0, 1], [0, 1, 1]], dtype=dtype))
+    for part in leave_one_out(given, random_state=0):
+        assert type(part) is make
+        assert part.dtype == dtype
+    assert given.dtype == dtype
+
+
+@pytest.mark.parametrize(("n_duplicates", "dtype"), [(127, np.int8), (128, np.int64)])
+def test_sums_of_duplicates_have_a_wider_dtype_only_where_they_need_it(n_duplicates, dtype):
+    users, items = np.zeros(n_duplicates + 1, dtype=int), np.array([0] * n_duplicates + [1])
+    given = scipy.sparse.coo_array((np.ones(n_duplicates + 1, dtype=np.int8), (users, items)), shape=(1, 2))
+    parts = leave_one_out(given, random_state=0)
+    assert {part.dtype for part in parts} == {np.dtype(dtype)}
+    assert sum(part.toarray() for part in parts).tolist() == [[n_duplicates, 1]]
+
+
+def test_flags_given_twice_stay_flags():
+    given = scipy.sparse.coo_array((np.ones(3, dtype=bool), ([0, 0, 0], [0, 0, 1])), shape=(1, 2))
+    assert sum(part.toarray().astype(int) for part in leave_one_out(given, random_state=0)).tolist() == [[1, 1]]
+
+
+@pytest.mark.parametrize("share", [1e-9, 0.3, 0.999])
+def test_of_a_share_of_users_the_items_held_out_are_those_that_all_users_would_give(user_items, share):
+    everybody = leave_one_out(user_items, random_state=0).test
+    train, test = leave_one_out_of_some(user_items, share, "random", 0)
+    n_users = max(round(share * everybody.nnz), 1)
+    assert test.nnz == everybody.multiply(test != 0).nnz == n_users
+    assert_array_equal((train + test).toarray(), user_items.toarray())
 
 
 def test_users_with_a_single_item_are_counted_and_users_without_are_not():

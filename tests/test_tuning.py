@@ -301,9 +301,19 @@ def test_bad_input_is_named_before_the_first_trial(communities, monkeypatch, opt
         search(communities, **options)
 
 
-def test_a_user_with_nothing_to_hold_out_is_not_enough():
-    with pytest.raises(ValueError, match="validation must contain at least one interaction"):
-        search(scipy.sparse.csr_array(np.eye(3)))
+@pytest.mark.parametrize("form", [scipy.sparse.csr_array, scipy.sparse.coo_matrix])
+def test_users_with_one_item_each_are_not_enough_to_hold_one_out_and_the_message_says_what_to_do(form):
+    with pytest.raises(
+        ValueError,
+        match=r"user_items must have users with 2 items or more to hold one out, got 3 with 1 each. Take a longer "
+        r"period, or a user id .*, or give held-out interactions: validation=\.\.\.",
+    ):
+        search(form(np.eye(4)[[0, 1, 3]]))
+
+
+def test_users_with_one_item_each_can_be_judged_by_what_is_given():
+    log, later = scipy.sparse.csr_array(np.eye(3)), scipy.sparse.csr_array(np.eye(3)[[1, 2, 0]])
+    assert search(log, validation=later, n_trials=1).best_value > 0
 
 
 def test_a_preset_can_be_what_tuning_starts_from(communities):

@@ -71,7 +71,7 @@ def print_families(model: BPR, shop: Shop, items: np.ndarray) -> None:
         for place, (neighbour, cosine) in enumerate(zip(neighbours, values, strict=True))
     ]
     say("\nRelated items of the two most clicked items, of a less clicked one and of one in the middle\n")
-    print_table(["item", "most similar", "cosine"], rows)
+    print_table(["item", "most similar", model.similarity], rows)
 
     families = shop.clusters_of(model.item_labels)
     neighbours = model.similar_items(np.arange(len(families)), N=11)[0][:, 1:]

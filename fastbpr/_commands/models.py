@@ -16,10 +16,10 @@ from fastbpr.errors import UnknownLabelError
 from fastbpr.interactions import Interactions
 
 
-def train(model: BPR, interactions: Interactions, *, show_progress: bool) -> None:
+def train(model: BPR, interactions: Interactions, *, show_progress: bool, **options: Any) -> None:
     """Fit the model, and tell how long it took."""
     start = time.perf_counter()
-    model.fit(interactions, show_progress=show_progress)
+    model.fit(interactions, show_progress=show_progress, **options)
     if show_progress:
         threads = effective_threads(model.num_threads)
         seconds = time.perf_counter() - start

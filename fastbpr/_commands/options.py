@@ -17,10 +17,17 @@ from fastbpr._negatives import LOSSES, NEGATIVES, OPTIMIZERS
 from fastbpr._presets import AUTO, DECIDED, PRESETS
 from fastbpr._schedules import SCHEDULES
 from fastbpr._similarity import MAPS
-from fastbpr.bpr import BPR
+from fastbpr.bpr import BPR, DEFAULTS
 from fastbpr.interactions import Interactions
 
-DEFAULTS = {name: parameter.default for name, parameter in inspect.signature(BPR).parameters.items()}
+DEFAULT_METRIC = inspect.signature(BPR.fit).parameters["metric"].default
+
+HOW_VALIDATED = """\
+With --validation SHARE one item of each of so many of the users is held out, and
+the model never learns it: the latest item with --timestamp, else one at random.
+The users are drawn among those with two items or more. How early these items
+come in their recommendations is measured from time to time, and the epoch that
+was best is kept. Without it the model learns from the whole log, for all epochs."""
 
 
 def add_command(
@@ -121,6 +128,19 @@ def add_similarity(parser: Any, default: str | None, described: str) -> None:
     parser.add_argument(
         "--similarity", choices=list(MAPS), default=default, help=f"how items are compared (default: {described})"
     )
+
+
+def add_validation_options(parser: argparse.ArgumentParser) -> None:
+    """Add what is held out during training to tell when it is time to stop."""
+    group = parser.add_argument_group(
+        "validation",
+        HOW_VALIDATED,
+    )
+    group.add_argument("--validation", type=float, metavar="SHARE", help="share of users, between 0 and 1, such as 0.1")
+    group.add_argument(
+        "--patience", type=int, metavar="N", help="stop after so many validations without a new best (default: never)"
+    )
+    group.add_argument("--metric", help=f"what is to be large, such as recall@10 (default: {DEFAULT_METRIC})")
 
 
 def or_auto(kind: type) -> Callable[[str], Any]:

@@ -33,7 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
     n = _validation.check_integer("n", arguments.n, minimum=1)
     model = load(arguments.model)
     item = item_row(model, arguments.item)
-    ids, cosines = model.similar_items(item, N=min(n, len(model.item_factors)) + 1, similarity=arguments.similarity)
+    similarity = model.similarity if arguments.similarity is None else arguments.similarity
+    ids, scores = model.similar_items(item, N=min(n, len(model.item_factors)) + 1, similarity=similarity)
     say(f"Most similar to {shown(_labels.described(labels_of(model, 'item'), model.item_names, item))}:\n")
-    print_items(model, ids[1:], cosines[1:], "cosine")
+    print_items(model, ids[1:], scores[1:], similarity)
     return 0

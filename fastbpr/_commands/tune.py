@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+import numpy as np
+
 from fastbpr import _validation
 from fastbpr._commands.models import train
-from fastbpr._commands.options import DEFAULTS, add_command, add_log_options, add_quiet, read_log
+from fastbpr._commands.options import DEFAULT_METRIC, add_command, add_log_options, add_quiet, read_log
 from fastbpr._commands.printing import note, print_table, say
+from fastbpr._sentences import counted
+from fastbpr.bpr import DEFAULTS
 from fastbpr.tuning import Tuning, tune
 
 EXAMPLES = """\
@@ -30,7 +34,7 @@ def add(commands: Any) -> None:
         "--minutes", type=float, metavar="X", help="time to search (default: 10, no limit with --trials)"
     )
     parser.add_argument("--trials", type=int, metavar="N", help="search without a limit of time, but so many models")
-    parser.add_argument("--metric", default="ndcg@20", help="what is to be large (default: %(default)s)")
+    parser.add_argument("--metric", default=DEFAULT_METRIC, help="what is to be large (default: %(default)s)")
     parser.add_argument("-o", "--output", metavar="MODEL", help="file to write a model with the best parameters to")
     parser.add_argument("--threads", type=int, metavar="N", default=0, help="threads; 0 uses every CPU")
     parser.add_argument(
@@ -49,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.output is not None:
         _validation.check_output("output", arguments.output, inputs=arguments.files)
     log = read_log(arguments)
+    _validation.check_held_out(np.count_nonzero(np.diff(log.user_items.indptr) > 1), log.n_users)
     if arguments.output is not None:
         for name in ("user_labels", "item_labels"):  # rather now than after the search
             _validation.check_storable(name, getattr(log, name))
@@ -83,10 +88,15 @@ def print_tuning(found: Tuning) -> None:
     cells = [[row["value"], *("-" if row[name] is None else row[name] for name in names)] for row in complete[:SHOWN]]
     print_table([found.metric, *names], cells)
     if found.best_value is None:
-        say("No trial was complete: these are the settings to start from. Give it more time.")
+        hint = " Give it more time." if any(row["state"] == "pruned" for row in rows) else ""
+        say(f"No trial was complete: these are the settings to start from.{hint}")
     values = {
         name: value
         for name, value in found.best_parameters.items()
         if value != DEFAULTS[name] and name not in ("num_threads", "random_state")
     }
     say("\nBPR(" + ", ".join(f"{name}={value!r}" for name, value in values.items()) + ")")
+    failed = [row for row in found.table if row["state"] == "failed"]
+    if failed:
+        number, reason = failed[0]["trial"], failed[0]["reason"].rstrip(".")
+        say(f"\n{counted('trial', len(failed))} failed, such as trial {number}: {reason}.")

@@ -15,9 +15,18 @@ MAX_FACTOR = 1e17  # scores of vectors with ten thousands of such entries still 
 
 
 def check_entries(name: str, value: Any) -> scipy.sparse.csr_array:
-    """Return interactions as canonical CSR with the values as they are, not as float32."""
+    """Return interactions as canonical CSR with the values as they are, not as float32.
+
+    Their dtype is that of `value`, unless it cannot hold the sums of duplicates.
+    """
     check_user_items(name, value)
-    return value.user_items if hasattr(value, "user_items") else canonical_csr(name, value)
+    if hasattr(value, "user_items"):
+        return value.user_items
+    entries = canonical_csr(name, value)
+    as_given = entries.data.astype(value.dtype, copy=False)
+    if as_given.dtype == bool or np.array_equal(as_given, entries.data):
+        entries.data = as_given
+    return entries
 
 
 def check_split(
@@ -37,13 +46,15 @@ def check_fitted_to(train: Any, model: Any) -> scipy.sparse.csr_array:
     return train_items
 
 
-def check_some_known(name: str, what: str, rows: np.ndarray, labels: np.ndarray, known: np.ndarray) -> None:
-    """Refuse data of which a model knows nothing; unknown labels have negative rows."""
+def check_some_known(
+    name: str, what: str, rows: np.ndarray, labels: np.ndarray, known: np.ndarray, *, knower: str = "the model"
+) -> None:
+    """Refuse data of which a model, or another log, knows nothing; unknown labels have negative rows."""
     if (rows < 0).all():
         examples = ", ".join(describe(values.tolist()[0]) for values in (labels, known))
         raise ValueError(
-            f"{name} must have {what}s that the model knows, got {len(labels)} of which it knows none. Their first "
-            f"label and the model's: {examples}. Read the log as it was read for the model, from the same columns."
+            f"{name} must have {what}s that {knower} knows, got {len(labels)} of which it knows none. Their first "
+            f"label and that of {knower}: {examples}. Read the log as it was read for {knower}, from the same columns."
         )
 
 
@@ -88,13 +99,11 @@ def check_metric(metric: Any, at_k: Iterable[str], of_all: Iterable[str]) -> tup
     raise ValueError(rule)
 
 
-def check_unused(**values: Any) -> None:
+def check_unused(*, instead: str = "Pass held-out interactions: validation=...", **values: Any) -> None:
     """Refuse settings of validation where there is none."""
     for name, value in values.items():
         if value is not None:
-            raise ValueError(
-                f"{name} must be None without validation, got {value!r}. Pass held-out interactions: validation=..."
-            )
+            raise ValueError(f"{name} must be None without validation, got {value!r}. {instead}")
 
 
 def check_pairs_to_order(metric: str, n_others: np.ndarray) -> None:
@@ -159,10 +168,10 @@ def check_scores(name: str, value: Any, shape: tuple[int, int]) -> np.ndarray:
     return scores
 
 
-def check_tables(model: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def check_tables(model: Any, *, finite: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (user_factors, item_factors, item_biases) of a model, even where assigned, as a kernel may see them."""
-    users, items = (check_vectors(model, name) for name in ("user_factors", "item_factors"))
-    biases = check_vectors(model, "item_biases", ndim=1)
+    users, items = (check_vectors(model, name, finite=finite) for name in ("user_factors", "item_factors"))
+    biases = check_vectors(model, "item_biases", ndim=1, finite=finite)
     if users.shape[1] != items.shape[1] or len(biases) != len(items):
         raise ValueError(
             "user_factors, item_factors and item_biases must fit each other, got shapes "
@@ -194,14 +203,14 @@ def check_likes_known(liked: tuple[np.ndarray, np.ndarray] | None) -> tuple[np.n
     return liked
 
 
-def check_vectors(model: Any, name: str, *, ndim: int = 2) -> np.ndarray:
-    """Return one of a fitted model's arrays as float32; without looking at its values, to be quick."""
+def check_vectors(model: Any, name: str, *, ndim: int = 2, finite: bool = False) -> np.ndarray:
+    """Return one of a fitted model's arrays as float32; to be quick, look at its values only if they must be finite."""
     check_fitted(model)
     value = getattr(model, name)
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiu" or value.ndim != ndim or 0 in value.shape[1:]:
         shape = getattr(value, "shape", "none")
         raise ValueError(f"{name} must be an array of numbers with {ndim} axes, got {describe(value)}, shape {shape}.")
-    return value.astype(np.float32, copy=False)
+    return check_table(name, value, ndim=ndim) if finite else value.astype(np.float32, copy=False)
 
 
 def check_factors(model: Any, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -249,7 +258,8 @@ def check_user_space(model: Any, shape: tuple[int, int]) -> tuple[np.ndarray, np
 
 def check_table(name: str, value: Any, *, ndim: int = 2) -> np.ndarray:
     """Return factors or biases as contiguous float32 whose products stay finite."""
-    table = np.ascontiguousarray(value, dtype=np.float32)
+    with np.errstate(over="ignore"):  # infinity is refused below
+        table = np.ascontiguousarray(value, dtype=np.float32)
     if table.ndim != ndim:
         raise ValueError(f"{name} must have {ndim} dimension{'s' * (ndim > 1)}, got shape {table.shape}.")
     fits = np.abs(table) < MAX_FACTOR

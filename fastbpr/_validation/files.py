@@ -130,10 +130,13 @@ def check_output(name: str, path: str, *, inputs: Iterable[str] = ()) -> None:
         raise PermissionError(f"{name} must be in a folder that you may write to, got {path!r}.")
 
 
-def check_held_out(n_held_out: int, n_users: int) -> None:
+def check_held_out(n_held_out: int, n_users: int, *, name: str = "The log", instead: str = "") -> None:
     """Refuse a split that holds nothing out."""
     if n_held_out == 0:
-        raise ValueError(f"The log must have users with 2 items or more to hold one out, got {n_users} with 1 each.")
+        raise ValueError(
+            f"{name} must have users with 2 items or more to hold one out, got {n_users} with 1 each. Take a longer "
+            f"period, or a user id that stays the same from visit to visit{instead}."
+        )
 
 
 def check_one_title(text: str, matches: list[str], n_shown: int = 10) -> None:

@@ -96,6 +96,12 @@ def check_neighbour_lists(answer: Any, n_queries: int, n: int, n_items: int) -> 
     return ids
 
 
+def check_similarity_of(of: str, similarity: Any) -> None:
+    """Refuse a similarity of items for lists of users."""
+    if of != "items" and similarity is not None:
+        raise ValueError(f"similarity must be None for of={of!r}, got {similarity!r}: it changes lists of items only.")
+
+
 def check_models(value: Any) -> list[Any]:
     """Return two models or more."""
     rule = "at least two models fitted to the same data with different seeds, in a list"

@@ -282,6 +282,20 @@ def check_labelled(what: str, labels: np.ndarray | None) -> np.ndarray:
     return labels
 
 
+def check_has_labels(name: str, value: Any) -> None:
+    """Refuse what does not say which users and items its rows are."""
+    sides = ("user_labels", "item_labels")
+    if not all(hasattr(value, side) for side in sides):
+        raise TypeError(
+            f"{name} must be Interactions, or a model that was fitted to Interactions, got {type(value).__name__}."
+        )
+    if any(getattr(value, side) is None for side in sides):
+        raise ValueError(
+            f"{name} must have user and item labels, got {type(value).__name__} without. Fit the model to Interactions "
+            "first."
+        )
+
+
 def describe(value: Any) -> str:
     """Short description of a value for an error message."""
     if isinstance(value, np.ndarray):

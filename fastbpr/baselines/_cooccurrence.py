@@ -9,9 +9,10 @@ import scipy.sparse
 
 from fastbpr import _validation
 from fastbpr.baselines._counts import blocks, ones_of, shared_users
+from fastbpr.baselines._labelled import Labelled
 
 
-class ItemCooccurrence:
+class ItemCooccurrence(Labelled):
     """Recommends what others have together with what a user has: item-based nearest neighbours.
 
     With n_i users who have item i and n_ij who have both i and j, the similarity of two different items is
@@ -36,6 +37,8 @@ class ItemCooccurrence:
         s_ij, where it is not 0. Row i has the neighbours of item i, and without `n_neighbours` is column i, too. It
         takes 8 to 12 bytes for each pair of items that have a user in common, which for catalogues of a hundred
         thousand items is much, unless there are `n_neighbours`.
+    user_labels, item_labels, item_names : ndarray or None
+        Outside ids and titles by row, as in `BPR`, when fitted to `Interactions`.
 
     References
     ----------
@@ -84,6 +87,12 @@ class ItemCooccurrence:
         ------
         TypeError, ValueError
             If a parameter or `user_items` is not as it must be.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> ItemCooccurrence().fit(csr_array([[1, 1, 0], [1, 1, 1], [1, 0, 0]])).similarities.shape
+        (3, 3)
         """
         self._check_parameters()
         matrix = _validation.check_user_items("user_items", user_items)
@@ -91,6 +100,7 @@ class ItemCooccurrence:
         rows = [self._similar(part, counts, roots) for part, counts in shared_users(matrix)]
         self.similarities = scipy.sparse.csr_array(scipy.sparse.vstack(rows, format="csr"))
         self._user_items = ones_of(matrix, np.float32)
+        self._keep_labels(user_items)
         return self
 
     def _similar(self, part: slice, counts: scipy.sparse.csr_array, roots: np.ndarray) -> scipy.sparse.csr_array:
@@ -120,6 +130,23 @@ class ItemCooccurrence:
         -------
         ndarray of float32, shape (n_items,) or (n, n_items)
             Sums of the similarities to what the user has in the training data, >= 0.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        IndexError
+            If an id is out of range.
+        TypeError, ValueError
+            If ids are not as they must be.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> model = ItemCooccurrence().fit(csr_array([[1, 1, 0], [1, 1, 1], [1, 0, 0]]))
+        >>> model.score([0, 2]).round(3)
+        array([[0.816, 0.816, 1.284],
+               [0.   , 0.816, 0.577]], dtype=float32)
         """
         _validation.check_fitted(self, "similarities")
         users, single = _validation.check_ids("userids", userids, self._user_items.shape[0], what="user")
@@ -140,6 +167,22 @@ class ItemCooccurrence:
         -------
         ndarray of float32, shape (n_items,) or (n, n_items)
             Rows of `similarities`, from 0 to 1; 0 for the item itself.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        IndexError
+            If an id is out of range.
+        TypeError, ValueError
+            If ids are not as they must be.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> model = ItemCooccurrence().fit(csr_array([[1, 1, 0], [1, 1, 1], [1, 0, 0]]))
+        >>> model.similarity([1]).round(3)
+        array([[0.816, 0.   , 0.707]], dtype=float32)
         """
         _validation.check_fitted(self, "similarities")
         items, single = _validation.check_ids("itemids", itemids, self.similarities.shape[0], what="item")

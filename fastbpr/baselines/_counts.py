@@ -7,13 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 import scipy.sparse
 
+from fastbpr._blocks import slices
+
 BLOCK_SIZE = 2**22  # pairs of items, or scores, in memory at once
 
 
 def blocks(n_rows: int, n_columns: int) -> Iterator[slice]:
     """Divide rows into blocks of at most `BLOCK_SIZE` values."""
-    step = max(1, BLOCK_SIZE // max(n_columns, 1))
-    return (slice(first, min(first + step, n_rows)) for first in range(0, n_rows, step))
+    return slices(n_rows, BLOCK_SIZE // max(n_columns, 1))
 
 
 def ones_of(matrix: scipy.sparse.csr_array, dtype: type) -> scipy.sparse.csr_array:

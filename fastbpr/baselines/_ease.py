@@ -10,9 +10,10 @@ import scipy.sparse
 
 from fastbpr import _validation
 from fastbpr.baselines._counts import blocks, ones_of, shared_users
+from fastbpr.baselines._labelled import Labelled
 
 
-class EASE:
+class EASE(Labelled):
     """EASE^R, an autoencoder without a hidden layer (Steck, 2019), for catalogues that are not large.
 
     With X the users x items matrix of zeros and ones, it finds the matrix of weights that best predicts what users have
@@ -35,6 +36,8 @@ class EASE:
     ----------
     weights : ndarray of float32, shape (n_items, n_items)
         B; read-only. Row i has what having item i adds to the score of every item.
+    user_labels, item_labels, item_names : ndarray or None
+        Outside ids and titles by row, as in `BPR`, when fitted to `Interactions`.
 
     References
     ----------
@@ -79,6 +82,12 @@ class EASE:
         TypeError, ValueError
             If a parameter or `user_items` is not as it must be, if there are more than `max_items` items, or if
             `regularization` is so small that the equations cannot be solved in double precision.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> EASE(regularization=1).fit(csr_array([[1, 1, 0], [1, 1, 0], [1, 0, 0], [0, 0, 1]])).weights.shape
+        (3, 3)
         """
         self._check_parameters()
         matrix = _validation.check_user_items("user_items", user_items)
@@ -98,6 +107,7 @@ class EASE:
         weights.flags.writeable = False
         self.weights = weights
         self._user_items = ones_of(matrix, np.float32)
+        self._keep_labels(user_items)
         return self
 
     def score(self, userids: Any) -> np.ndarray:
@@ -112,6 +122,22 @@ class EASE:
         -------
         ndarray of float32, shape (n_items,) or (n, n_items)
             Sums of the weights from what the user has in the training data.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        IndexError
+            If an id is out of range.
+        TypeError, ValueError
+            If ids are not as they must be.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> model = EASE(regularization=1).fit(csr_array([[1, 1, 0], [1, 1, 0], [1, 0, 0], [0, 0, 1]]))
+        >>> model.score([2]).round(3)
+        array([[0. , 0.5, 0. ]], dtype=float32)
         """
         _validation.check_fitted(self, "weights")
         users, single = _validation.check_ids("userids", userids, self._user_items.shape[0], what="user")
@@ -130,6 +156,23 @@ class EASE:
         -------
         ndarray of float32, shape (n_items,) or (n, n_items)
             Rows of `weights`: the scores for somebody who has this item only; 0 for the item itself.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        IndexError
+            If an id is out of range.
+        TypeError, ValueError
+            If ids are not as they must be.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> model = EASE(regularization=1).fit(csr_array([[1, 1, 0], [1, 1, 0], [1, 0, 0], [0, 0, 1]]))
+        >>> model.similarity([0, 1]).round(3)
+        array([[0.   , 0.5  , 0.   ],
+               [0.667, 0.   , 0.   ]], dtype=float32)
         """
         _validation.check_fitted(self, "weights")
         items, single = _validation.check_ids("itemids", itemids, len(self.weights), what="item")

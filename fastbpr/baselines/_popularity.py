@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from fastbpr import _validation
+from fastbpr.baselines._labelled import Labelled
 
 
-class Popularity:
+class Popularity(Labelled):
     """Recommends what most users have.
 
     The score of an item is the number of users who have it, the same for every user; as a list of similar items, too,
@@ -19,6 +20,8 @@ class Popularity:
     ----------
     item_counts : ndarray of float32, shape (n_items,)
         Number of users who have the item; how often, or with what weight, does not matter.
+    user_labels, item_labels, item_names : ndarray or None
+        Outside ids and titles by row, as in `BPR`, when fitted to `Interactions`.
 
     Examples
     --------
@@ -44,11 +47,23 @@ class Popularity:
         -------
         Popularity
             The model itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `user_items` is not as it must be.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> Popularity().fit(csr_array([[1, 1, 0], [1, 0, 0]])).item_counts
+        array([2., 1., 0.], dtype=float32)
         """
         matrix = _validation.check_user_items("user_items", user_items)
         self.n_users, n_items = matrix.shape
         self.item_counts = np.bincount(matrix.indices, minlength=n_items).astype(np.float32)
         self.item_counts.flags.writeable = False
+        self._keep_labels(user_items)
         return self
 
     def score(self, userids: Any) -> np.ndarray:
@@ -63,6 +78,21 @@ class Popularity:
         -------
         ndarray of float32, shape (n_items,) or (n, n_items)
             A read-only view of `item_counts`.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        IndexError
+            If an id is out of range.
+        TypeError, ValueError
+            If ids are not as they must be.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> Popularity().fit(csr_array([[1, 1, 0], [1, 0, 0]])).score(1)
+        array([2., 1., 0.], dtype=float32)
         """
         _validation.check_fitted(self, "item_counts")
         return self._counts_for("userids", userids, self.n_users, "user")
@@ -79,6 +109,21 @@ class Popularity:
         -------
         ndarray of float32, shape (n_items,) or (n, n_items)
             A read-only view of `item_counts`.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        IndexError
+            If an id is out of range.
+        TypeError, ValueError
+            If ids are not as they must be.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> Popularity().fit(csr_array([[1, 1, 0], [1, 0, 0]])).similarity([2])
+        array([[2., 1., 0.]], dtype=float32)
         """
         _validation.check_fitted(self, "item_counts")
         return self._counts_for("itemids", itemids, len(self.item_counts), "item")

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from fastbpr import _validation
+from fastbpr.baselines._labelled import Labelled
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
-class Random:
+class Random(Labelled):
     """Recommends anything.
 
     Scores are uniform from 0 to 1 and independent for every user and item. They are computed, not stored: those of a
@@ -22,6 +23,11 @@ class Random:
     random_state : int, numpy.random.Generator, numpy.random.RandomState or None, default None
         Seed. Models fitted with the same one to matrices of the same shape give the same scores. A generator is drawn
         from once per fit.
+
+    Attributes
+    ----------
+    user_labels, item_labels, item_names : ndarray or None
+        Outside ids and titles by row, as in `BPR`, when fitted to `Interactions`.
 
     Notes
     -----
@@ -54,9 +60,22 @@ class Random:
         -------
         Random
             The model itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `random_state` or `user_items` is not as it must be.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> model = Random(random_state=0).fit(csr_array([[1, 1, 0], [1, 0, 0]]))
+        >>> model.n_users, model.n_items
+        (2, 3)
         """
         self.n_users, self.n_items = _validation.check_user_items("user_items", user_items).shape
         self.seed = _validation.check_seed("random_state", self.random_state)
+        self._keep_labels(user_items)
         return self
 
     def score(self, userids: Any) -> np.ndarray:
@@ -71,6 +90,21 @@ class Random:
         -------
         ndarray of float32, shape (n_items,) or (n, n_items)
             At least 0 and below 1.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        IndexError
+            If an id is out of range.
+        TypeError, ValueError
+            If ids are not as they must be.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> Random(random_state=0).fit(csr_array([[1, 1, 0], [1, 0, 0]])).score([0, 1]).shape
+        (2, 3)
         """
         _validation.check_fitted(self, "seed")
         users, single = _validation.check_ids("userids", userids, self.n_users, what="user")
@@ -89,6 +123,21 @@ class Random:
         -------
         ndarray of float32, shape (n_items,) or (n, n_items)
             At least 0 and below 1.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        IndexError
+            If an id is out of range.
+        TypeError, ValueError
+            If ids are not as they must be.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> Random(random_state=0).fit(csr_array([[1, 1, 0], [1, 0, 0]])).similarity(2).shape
+        (3,)
         """
         _validation.check_fitted(self, "seed")
         items, single = _validation.check_ids("itemids", itemids, self.n_items, what="item")

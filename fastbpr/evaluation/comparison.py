@@ -64,7 +64,7 @@ def confidence_interval(
 
 
 class MetricDifference(NamedTuple):
-    """One metric of two models a and b, over the same users."""
+    """One metric of two models a and b, over the same users. `compare` makes it, and has an example."""
 
     mean_a: float
     """Mean of model a."""
@@ -98,7 +98,7 @@ class MetricDifference(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """Two models compared; ``print`` shows a table."""
+    """Two models compared; ``print`` shows a table. `compare` makes it, and has an example."""
 
     metrics: dict[str, MetricDifference]
     """A `MetricDifference` for every metric, such as ``comparison.metrics["ndcg@10"].difference``."""
@@ -167,6 +167,8 @@ def compare(
     ------
     NotFittedError
         If a model was not fitted.
+    IndexError
+        If a user id is out of range.
     TypeError, ValueError
         If an argument is not as it must be, or if no user has a value of a metric.
 

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse
 
 from fastbpr import _labels, _lists, _ranking, _readers, _validation
+from fastbpr._blocks import slices
 from fastbpr._threads import effective_threads
 
 NEIGHBOUR_METRICS = ("coverage", "hubness", "largest_hub", "orphans", "popularity_ratio", "symmetry", "agreement")
@@ -24,6 +25,7 @@ def evaluate_neighbours(
     labels: Any = None,
     items: Any = None,
     metrics: str | Sequence[str] | None = None,
+    similarity: str | None = None,
     num_threads: int = 0,
 ) -> dict[str, float]:
     """Describe the lists of the K items most similar to each item, without test interactions.
@@ -52,6 +54,9 @@ def evaluate_neighbours(
         Any of ``coverage``, ``hubness``, ``largest_hub``, ``orphans``, ``popularity_ratio``, ``symmetry``,
         ``agreement``, also with a length of its own, as in ``"symmetry@20"``. None stands for all, without
         ``agreement`` if there are no labels.
+    similarity : {"cosine", "centred", "user-space"} or None, default None
+        How item factors are compared, as `BPR` describes; a method of the model is not asked then. None stands for the
+        model's own choice, and for the cosine where it has none.
     num_threads : int, default 0
         0 uses every CPU that the process may use; a model's own methods decide for themselves. The result does not
         depend on it.
@@ -120,7 +125,7 @@ def evaluate_neighbours(
     queries = _validation.check_asked("items", items, np.flatnonzero(popularity), n_items, what="item")
     tags = None if labels is None else unit_rows(labels, n_items)
     longest = max(cutoff for _, cutoff in chosen)
-    ids = _lists.neighbours(model, train_items.shape, queries, longest, effective_threads(num_threads))
+    ids = _lists.neighbours(model, train_items.shape, queries, longest, effective_threads(num_threads), similarity)
     results = {}
     for name, cutoff in chosen:
         near = Neighbours(queries, ids[:, :cutoff], popularity)
@@ -226,8 +231,7 @@ def agreement(near: Neighbours, tags: scipy.sparse.csr_array) -> tuple[float, fl
         return float("nan"), float("nan")
     query, neighbour = near.pairs()
     alike = [
-        tags[query[first : first + PAIRS_AT_ONCE]].multiply(tags[neighbour[first : first + PAIRS_AT_ONCE]]).sum(axis=1)
-        for first in range(0, len(query), PAIRS_AT_ONCE)
+        tags[query[part]].multiply(tags[neighbour[part]]).sum(axis=1) for part in slices(len(query), PAIRS_AT_ONCE)
     ]
     values = np.zeros(lists[asking].shape)
     values[near.ids >= 0] = np.concatenate(alike)

@@ -71,6 +71,8 @@ def evaluate(
     ------
     NotFittedError
         If the model was not fitted.
+    IndexError
+        If a user id is out of range.
     TypeError, ValueError
         If an argument is not as it must be, if scores are NaN or of the wrong shape, or if no user can be evaluated.
 
@@ -134,7 +136,7 @@ def evaluate(
 
 
 class UserValues(NamedTuple):
-    """Metrics of single users."""
+    """Metrics of single users. `evaluate_per_user` makes it, and has an example."""
 
     users: np.ndarray
     """Row numbers of the users evaluated, ascending; int64, shape (n,)."""
@@ -156,14 +158,21 @@ def evaluate_per_user(
 ) -> UserValues:
     """Return the values of single users whose means `evaluate` returns.
 
-    It is for looking at who is served well and who is not, and for `confidence_interval`. Parameters and errors are
-    those of `evaluate`.
+    It is for looking at who is served well and who is not, and for `confidence_interval`. Parameters are those of
+    `evaluate`.
 
     Returns
     -------
     UserValues
         ``users`` are the users who have something to find, and ``values`` has an array per metric, such as
         ``{"hr@10": array([1., 0., 1.])}``. ``auc`` is NaN for users all of whose candidates are relevant.
+
+    Raises
+    ------
+    NotFittedError
+        If the model was not fitted.
+    IndexError, TypeError, ValueError
+        As in `evaluate`.
 
     Examples
     --------

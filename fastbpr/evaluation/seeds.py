@@ -13,7 +13,10 @@ from fastbpr._threads import effective_threads
 
 
 class Stability(NamedTuple):
-    """How much the lists of several models have in common; ``print`` shows it in a line."""
+    """How much the lists of several models have in common; ``print`` shows it in a line.
+
+    `stability` makes it, and has an example.
+    """
 
     mean: float
     """Mean over queries of the mean Jaccard index over pairs of models, from 0 to 1."""
@@ -45,6 +48,7 @@ def stability(
     of: str = "items",
     *,
     queries: Any = None,
+    similarity: str | None = None,
     num_threads: int = 0,
 ) -> Stability:
     """Compare the lists of models that differ in their seeds only, to tell how much of what is shown is chance.
@@ -66,6 +70,9 @@ def stability(
         best items, training items left out.
     queries : array of int or None, default None
         Whose lists; None stands for all items, or users, with training interactions.
+    similarity : {"cosine", "centred", "user-space"} or None, default None
+        How item factors are compared, as `BPR` describes; a method of the model is not asked then. None stands for the
+        model's own choice, and for the cosine where it has none. Only for ``of="items"``.
     num_threads : int, default 0
         0 uses every CPU that the process may use. The result does not depend on it.
 
@@ -104,6 +111,7 @@ def stability(
     models = _validation.check_models(models)
     of = _validation.check_choice("of", of, ["items", "users"])
     K = _validation.check_integer("K", K, minimum=1)
+    _validation.check_similarity_of(of, similarity)
     num_threads = effective_threads(num_threads)
     for model in models:
         train_items = _validation.check_fitted_to(train, model)
@@ -111,7 +119,7 @@ def stability(
     if of == "items":
         having = np.unique(train_items.indices)
         asked = _validation.check_asked("queries", queries, having, n_items, what="item")
-        lists = [_lists.neighbours(model, train_items.shape, asked, K, num_threads) for model in models]
+        lists = [_lists.neighbours(model, train_items.shape, asked, K, num_threads, similarity) for model in models]
     else:
         having = np.flatnonzero(np.diff(train_items.indptr))
         asked = _validation.check_asked("queries", queries, having, n_users, what="user")

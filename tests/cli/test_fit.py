@@ -28,6 +28,66 @@ def test_fit_reads_csv_and_tells_what_it_read_and_learned(run, logs, tmp_path):
     assert "Trained in " in err
 
 
+@pytest.mark.parametrize("times", [[], ["--timestamp", "time"]])
+def test_validation_holds_an_item_of_a_share_of_users_out_and_keeps_the_best_epoch(
+    run, logs, shop, tmp_path, monkeypatch, times
+):
+    fit, seen = BPR.fit, {}
+    monkeypatch.setattr(BPR, "fit", lambda model, log, **rest: (seen.update(rest, log=log), fit(model, log, **rest))[1])
+    path = tmp_path / "model.npz"
+    options = ["--validation", 0.1, "--patience", 2, "--metric", "recall@10"]
+    code, out, _ = run("fit", logs / "clicks.csv", *COLUMNS, *times, *SMALL, *options, "-o", path)
+    assert code == 0
+    model, held_out = BPR.load(path), seen["validation"]
+    everything = shop.interactions().user_items
+    n_users = round(0.1 * np.count_nonzero(np.diff(everything.indptr) > 1))
+    assert np.diff(held_out.user_items.indptr).max() == 1
+    assert held_out.user_items.nnz == n_users
+    assert seen["log"].user_items.nnz == everything.nnz - n_users == len(model._liked[1])
+    if times:
+        latest = [seen["log"].timestamps[slice(*seen["log"].user_items.indptr[user : user + 2])].max()
+                  for user in np.flatnonzero(np.diff(held_out.user_items.indptr))]  # fmt: skip
+        assert (held_out.timestamps >= latest).all()
+    best = model.history[model.best_epoch].validation
+    values = [epoch.validation for epoch in model.history if epoch.validation is not None]
+    assert best == max(values)
+    assert len(model.history) < 30
+    epoch, told = model.best_epoch + 1, f"the best by recall@10 of {n_users} held-out items: {best:.4f}."
+    assert f"The model is that of epoch {epoch}, {told}" in out
+
+
+def test_the_whole_log_is_learned_without_validation(run, logs, shop, tmp_path):
+    path = tmp_path / "model.npz"
+    _, out, _ = run("fit", logs / "clicks.csv", *COLUMNS, "--iterations", 1, "-o", path)
+    assert len(BPR.load(path)._liked[1]) == shop.interactions().user_items.nnz
+    assert "held-out" not in out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--validation", 0], "validation must be a number between 0 and 1, neither included, got 0.0"),
+        (["--validation", 1.5], "validation must be a number between 0 and 1, neither included, got 1.5"),
+        (["--validation", 0.1, "--patience", 0], "patience must be an integer >= 1, got 0"),
+        (["--validation", 0.1, "--metric", "recall"], "metric must be one of hr@K"),
+        (
+            ["--patience", 3],
+            "patience must be None without validation, got 3. Hold some users' items out: --validation",
+        ),
+        (["--metric", "mrr"], "metric must be None without validation, got 'mrr'. Hold some users' items out"),
+    ],
+)
+def test_bad_options_of_validation_are_refused_before_anything_is_read(run, tmp_path, options, message):
+    assert_refused(run("fit", "none.csv", *COLUMNS, *options, "-o", tmp_path / "m.npz"), message)
+
+
+def test_validation_of_users_with_one_item_each_is_refused(run, tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("visitor,sku\n1,a\n2,a\n3,b\n")
+    result = run("fit", path, *COLUMNS, "--validation", 0.5, "--quiet", "-o", tmp_path / "m.npz")
+    assert_refused(result, "The log must have users with 2 items or more to hold one out, got 3 with 1 each.")
+
+
 def test_quiet_leaves_results_only(run, logs, tmp_path):
     code, out, err = run("fit", logs / "clicks.csv", *COLUMNS, *SMALL, "--quiet", "-o", tmp_path / "model.npz")
     assert (code, err) == (0, "")

@@ -35,6 +35,22 @@ def test_similar_prints_rank_label_cosine_and_name_with_the_item_as_heading(run,
     assert table_after(out, "rank") == expected
 
 
+@pytest.mark.parametrize(
+    ("of_the_model", "option", "heading"),
+    [
+        ("cosine", [], "cosine"),
+        ("cosine", ["--similarity", "user-space"], "user-space"),
+        ("centred", [], "centred"),
+        ("centred", ["--similarity", "cosine"], "cosine"),
+    ],
+)
+def test_the_column_of_similarities_is_named_after_the_one_in_use(run, tmp_path, of_the_model, option, heading):
+    model = BPR(factors=2, iterations=1, similarity=of_the_model, random_state=0)
+    model.fit(scipy.sparse.csr_array([[1, 1, 0], [0, 1, 1]]), show_progress=False).save(tmp_path / "m.npz")
+    _, out, _ = run("similar", tmp_path / "m.npz", 0, *option)
+    assert out.splitlines()[2].split() == ["rank", "label", heading]
+
+
 def test_a_list_longer_than_the_catalogue_ends_with_the_catalogue(run, model_file):
     _, out, _ = run("similar", model_file, "P0007", "-n", 500)
     assert len(table_after(out, "rank")) == 299

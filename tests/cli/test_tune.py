@@ -7,7 +7,8 @@ from command_line import COLUMNS, assert_refused, table_after
 
 from fastbpr import BPR
 from fastbpr._commands import tune as command
-from fastbpr.tuning import tune
+from fastbpr.bpr import DEFAULTS
+from fastbpr.tuning import Tuning, tune
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +31,30 @@ def test_tune_prints_trials_and_parameters_and_writes_a_model_of_everything(run,
     assert f"factors={model.factors}" in re.search(r"^BPR\((.*)\)$", out, re.MULTILINE)[1]
     assert f"The model of 800 users and 300 items is in {path}." in out
     assert "3/3" in err
+
+
+def rows_of(*states_and_reasons):
+    return [
+        {"trial": trial, "state": state, "value": 0.5 if state == "complete" else None, "epochs": 1, "best_epoch": 0,
+         "seconds": 0.1, "reason": reason, "factors": 8}
+        for trial, (state, reason) in enumerate(states_and_reasons)
+    ]  # fmt: skip
+
+
+def test_why_trials_failed_is_told_by_their_number_and_an_example(capsys):
+    diverged = ("failed", "Training diverged after 0 whole epochs with learning_rate=9.0, regularization=0.1")
+    parameters = DEFAULTS | {"factors": 8}
+    command.print_tuning(Tuning(parameters, 0.5, "mrr", rows_of(("complete", ""), diverged, diverged)))
+    assert capsys.readouterr().out.splitlines()[-1] == f"2 trials failed, such as trial 1: {diverged[1]}."
+    command.print_tuning(Tuning(parameters, 0.5, "mrr", rows_of(("complete", ""), ("pruned", "below the median"))))
+    assert "failed, such as" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("state", "hint"), [("failed", ""), ("pruned", " Give it more time.")])
+def test_more_time_is_the_advice_only_where_time_was_what_was_missing(capsys, state, hint):
+    command.print_tuning(Tuning(DEFAULTS, None, "mrr", rows_of((state, "because"))))
+    out = capsys.readouterr().out
+    assert f"No trial was complete: these are the settings to start from.{hint}\n" in out
 
 
 def test_quiet_and_without_an_output_there_are_results_only(run, logs):
@@ -67,6 +92,13 @@ def test_after_ctrl_c_the_best_so_far_is_fitted_and_saved(run, logs, tmp_path, m
 )
 def test_bad_options_are_refused_before_anything_is_read(run, options, message):
     assert_refused(run("tune", "none.csv", *COLUMNS, *options), message)
+
+
+def test_a_log_of_users_with_one_item_each_is_refused(run, tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("visitor,sku\n1,a\n2,a\n3,b\n")
+    result = run("tune", path, *COLUMNS, "--quiet")
+    assert_refused(result, "The log must have users with 2 items or more to hold one out, got 3 with 1 each. Take a lo")
 
 
 def test_an_unknown_metric_is_refused(run, logs):

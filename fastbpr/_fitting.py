@@ -1,0 +1,110 @@
+"""From parameters and data to a fitted model: what `BPR.fit` does once its arguments are checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse
+
+from fastbpr import _labels, _parameters, _presets, _tables, _validation
+from fastbpr._context_arrays import Debiasing, debiased
+from fastbpr._debias import debias_of, described
+from fastbpr._early_stopping import Validation, ValidationRules
+from fastbpr._factor_model import FactorModel
+from fastbpr._negatives import Recipe
+from fastbpr._schedules import SCHEDULES, Given, Positives
+from fastbpr._threads import effective_threads
+from fastbpr._training import Epoch, Training
+from fastbpr.errors import TrainingError
+
+
+def decided(parameters: Mapping[str, Any], matrix: scipy.sparse.csr_array) -> SimpleNamespace:
+    """Return parameters with what the training matrix decides in place of ``"auto"``."""
+    size = _presets.Size(int(np.count_nonzero(np.diff(matrix.indptr))), matrix.shape[1], matrix.nnz)
+    settings = parameters | _presets.decided(parameters, size)
+    # NumPy's small integers would overflow in products.
+    integers = {name: int(value) for name, value in settings.items() if isinstance(value, np.integer)}
+    return SimpleNamespace(**settings | integers)
+
+
+class Fit(NamedTuple):
+    """A fit that is ready to run."""
+
+    training: Training
+    positives: Positives
+    settings: SimpleNamespace
+    seed: int
+    labels: tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]  # of users and items, and titles
+    debiasing: Debiasing | None
+
+    @classmethod
+    def prepared(
+        cls,
+        settings: SimpleNamespace,
+        user_items: Any,
+        data: tuple[scipy.sparse.csr_array, np.ndarray | None],  # the matrix of user_items, and its weights
+        negatives: Any,
+        validation: Any,
+        rules: ValidationRules,
+    ) -> Fit:
+        """Draw the start, and lay everything out as the kernels want it."""
+        matrix, weights = data
+        debias = debias_of(settings.debias)
+        positives, contexts = debiased(user_items, Positives.of(matrix, weights), matrix, debias)
+        given = None
+        if negatives is not None:
+            unwanted = _validation.check_given_negatives("negatives", negatives, user_items, matrix)
+            given = None if unwanted is None else Given(*unwanted)
+        num_threads = effective_threads(settings.num_threads)
+        recipe = _parameters.recipe_of(settings)
+        held_out = None
+        if validation is not None:
+            held_out = Validation(rules, user_items, validation, num_threads, recipe.n_draws)
+        seed = _validation.check_seed("random_state", settings.random_state)
+        tables = starting_tables(settings, recipe, positives, seed)
+        schedule = SCHEDULES[settings.schedule](positives, tables, recipe, num_threads, given, contexts)
+        training = Training(_parameters.plan_of(settings), schedule, tables, held_out)
+        settings.debias = described(debias)
+        return cls(training, positives, settings, seed, _labels.labels_of(user_items), contexts.report())
+
+    def run(
+        self,
+        model: FactorModel,
+        show_progress: bool,
+        callback: Callable[[int, float, int, int], bool | None] | None,
+    ) -> None:
+        """Train; the model has the factors as they are from the start, and as it was before if training diverges."""
+        history: list[Epoch] = []
+        before = dict(model.__dict__)
+        of_fit = {"history": history, "settings": vars(self.settings), "debiasing": self.debiasing}
+        model._set_fitted(self.training.tables.views(), self.positives.liked(), *self.labels, **of_fit)
+        try:
+            try:
+                for epoch, sums in self.training.epochs(self.seed, show_progress):
+                    history.append(epoch)
+                    model._compared.clear()  # the factors have moved
+                    skipped = len(self.positives.indices) - sums.n_updates
+                    if callback is not None and callback(epoch.epoch, epoch.seconds, sums.n_correct, skipped):
+                        break
+            finally:  # also after Ctrl-C, or an error in the callback: what was learned stays
+                self.training.check_bounded(n_epochs=len(history))
+                liked = self.positives.liked(copy=True)
+                model._set_fitted(self.training.result().unpack(), liked, *self.labels, **of_fit)
+        except TrainingError:
+            model.__dict__ = before
+            raise
+
+
+def starting_tables(settings: SimpleNamespace, recipe: Recipe, positives: Positives, seed: int) -> _tables.Tables:
+    """Draw the vectors from which training starts."""
+    rng = np.random.default_rng(seed)
+    users, items = (
+        _tables.starting_rows(n_rows, settings.factors, settings.init, settings.init_scale, rng)
+        for n_rows in (positives.n_users, positives.n_items)
+    )
+    users[np.diff(positives.indptr) == 0] = 0  # users that have nothing to learn from stay there
+    biases = np.zeros(positives.n_items, dtype=np.float32) if settings.item_bias else None
+    return _tables.pack(users, items, biases, adagrad=recipe.adagrad)
