@@ -140,15 +140,19 @@ def leave_one_out_of_some(interactions: Any, share: float | None, by: str, rando
     n_items = np.diff(matrix.indptr)
     users = np.flatnonzero(n_items >= 2)
     if by == "random":
-        keys = np.zeros(matrix.nnz)
-        keys[matrix.indptr[users] + rng.integers(n_items[users])] = 1
+        places = matrix.indptr[users] + rng.integers(n_items[users])
+    if share is None or not len(users):
+        chosen = np.arange(len(users))
     else:
-        keys = timestamps
-    if share is not None and len(users):
-        users = rng.choice(users, max(round(share * len(users)), 1), replace=False)
-    n_last = np.zeros(len(n_items), dtype=np.int64)
-    n_last[users] = 1
-    return parts(last_of_each_user(keys, matrix.indptr, n_last), matrix, interactions, timestamps)
+        chosen = rng.choice(len(users), max(round(share * len(users)), 1), replace=False)
+    if by == "random":
+        in_test = np.zeros(matrix.nnz, dtype=bool)
+        in_test[places[chosen]] = True
+    else:
+        n_last = np.zeros(len(n_items), dtype=np.int64)
+        n_last[users[chosen]] = 1
+        in_test = last_of_each_user(timestamps, matrix.indptr, n_last)
+    return parts(in_test, matrix, interactions, timestamps)
 
 
 def leave_one_out_across_contexts(

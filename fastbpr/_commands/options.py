@@ -132,10 +132,7 @@ def add_similarity(parser: Any, default: str | None, described: str) -> None:
 
 def add_validation_options(parser: argparse.ArgumentParser) -> None:
     """Add what is held out during training to tell when it is time to stop."""
-    group = parser.add_argument_group(
-        "validation",
-        HOW_VALIDATED,
-    )
+    group = parser.add_argument_group("validation", HOW_VALIDATED)
     group.add_argument("--validation", type=float, metavar="SHARE", help="share of users, between 0 and 1, such as 0.1")
     group.add_argument(
         "--patience", type=int, metavar="N", help="stop after so many validations without a new best (default: never)"
