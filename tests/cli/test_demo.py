@@ -15,13 +15,17 @@ def test_the_demo_finds_the_families_and_leaves_a_model(run, tmp_path, monkeypat
     assert code == 0
     for table in metrics_of(out):
         assert table["BPR"][0] > 2 * table["popularity"][0] > 4 * table["random"][0]
-    share, chance = (float(text) for text in re.findall(r"([\d.]+)%", out))
+    families_alone, pages = out.split("Now the shop puts")
+    share, chance = (float(text) for text in re.findall(r"([\d.]+)%", families_alone))
     assert share > 95
     assert chance < 3
-    families = {row[1] for row in table_after(out, "item") if len(row) == 7}  # variant family 01 variant family 02 0.9
-    neighbours = [row[-3] for row in table_after(out, "item")]
+    families = {row[1] for row in table_after(families_alone, "item") if len(row) == 7}
+    neighbours = [row[-3] for row in table_after(families_alone, "item")]
     assert len(neighbours) == 20
     assert set(neighbours) == families
+    before, after, chance = (float(text) for text in re.findall(r"([\d.]+)%", pages))
+    assert before > 50
+    assert after <= chance < 5
     command = shlex.split(out.split("Next:")[1])
     assert command[:3] == ["fastbpr", "similar", "fastbpr-demo.npz"]
     assert run(*command[1:])[0] == 0
