@@ -13,6 +13,7 @@ from scipy.sparse import csr_array
 from fastbpr import _validation
 from fastbpr._debias import MOST_IN_CONTEXT, Debias
 from fastbpr._kernels import partition
+from fastbpr._sentences import counted
 
 FEWEST_BLOCKS = 4  # so that some work for threads is left
 REACHED = 0.9  # share of the wanted steps in contexts that blocks must leave possible
@@ -33,6 +34,24 @@ class Debiasing(NamedTuple):
     n_blocks: int  # that users, and items, were divided into
     reached: float  # share of the steps in contexts that were asked for and that the blocks left possible
     mean_weight: float  # of a step in one of these contexts with a usual negative, over that of other steps
+
+    def sentence(self) -> str:
+        """Tell what was done."""
+        if not self.n_contexts:
+            return (
+                "Debias had nothing to do: no context has a strength above 0, and several users or items known to have "
+                "been shown."
+            )
+        told = (
+            f"Debias: {counted('context', self.n_contexts)} with {self.share:.0%} of the interactions. Steps there weigh "
+            f"{self.mean_weight:.2g} of others on average."
+        )
+        if self.n_competing:
+            told += (
+                f" Negatives of the same context in {self.n_competing:,} of them; the {counted('block', self.n_blocks)} "
+                f"of items leave {self.reached:.0%} of what was asked for possible."
+            )
+        return told
 
 
 class ContextArrays:

@@ -77,6 +77,7 @@ class Debias:
     Examples
     --------
     >>> from fastbpr import BPR, Interactions
+    >>> from fastbpr.exposure import Debias
     >>> log = Interactions.from_arrays([1, 1, 2, 2, 3], list("abacb"), contexts=["p", "p", "p", "p", None])
     >>> model = BPR(factors=8, random_state=0, debias=Debias(negative_rate=0.3, cap=1))
     >>> model.fit(log, show_progress=False).debiasing.n_contexts

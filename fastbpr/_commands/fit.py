@@ -30,6 +30,7 @@ examples:
       --item-name Description --missing-user 0 -o model.npz
   fastbpr fit pages.parquet --user visitor --item clicked --context page --shown inview \\
       --context-kind kind --context-strength trending=1 --context-strength search=0.2 -o model.npz
+  fastbpr fit clicks.csv --user visitor --item sku --context page --debias context -o model.npz
   fastbpr fit clicks.csv --user visitor --item sku --validation 0.1 --patience 5 -o model.npz
 
 Ctrl-C ends the training early and saves what was learned."""
@@ -73,6 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
             f"The model is that of epoch {model.best_epoch + 1}, the best by {options['metric']} of "
             f"{counted('held-out item', n_users)}: {value:.4f}."
         )
+    if model.debiasing is not None:
+        say(model.debiasing.sentence())
     say(f"The model of {log.n_users:,} users and {log.n_items:,} items is in {arguments.output}.")
     if not arguments.quiet:
         note(f"Next: {next_command(arguments.output, log.item_labels[busiest_items(log)[0]])}")

@@ -13,6 +13,7 @@ import numpy as np
 
 from fastbpr import _validation
 from fastbpr._commands.printing import note
+from fastbpr._debias import DEBIAS_PRESETS
 from fastbpr._negatives import LOSSES, NEGATIVES, OPTIMIZERS
 from fastbpr._presets import AUTO, DECIDED, PRESETS
 from fastbpr._schedules import SCHEDULES
@@ -119,6 +120,10 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "--schedule", choices=list(SCHEDULES),
         help=f"how threads share the work; hogwild is not reproducible (default: {DEFAULTS['schedule']})",
     )  # fmt: skip
+    training.add_argument(
+        "--debias", choices=list(DEBIAS_PRESETS),
+        help="keep items apart that only shared a page; needs --context (default: nothing is done)",
+    )  # fmt: skip
     add_similarity(training, DEFAULTS["similarity"], "%(default)s")
     add_quiet(training)
 
@@ -158,6 +163,7 @@ def add_quiet(parser: Any) -> None:
 def model_from(arguments: argparse.Namespace) -> BPR:
     """Make the model that the options describe."""
     _validation.check_seed("seed", arguments.random_state)
+    _validation.check_debias_option(arguments.debias, arguments.context)
     given = {name: getattr(arguments, name, None) for name in DEFAULTS}
     given = {name: value for name, value in given.items() if value is not None}
     return BPR(**given) if arguments.preset is None else BPR.preset(arguments.preset, **given)

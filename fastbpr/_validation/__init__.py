@@ -40,6 +40,7 @@ from fastbpr._validation.contexts import (
 from fastbpr._validation.debias import (
     check_debias,
     check_debias_choice,
+    check_debias_option,
     check_propensities,
 )
 from fastbpr._validation.evaluation import (
@@ -177,6 +178,7 @@ __all__ = [
     "check_cut",
     "check_debias",
     "check_debias_choice",
+    "check_debias_option",
     "check_enough",
     "check_entries",
     "check_evaluated",

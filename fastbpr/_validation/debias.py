@@ -51,3 +51,12 @@ def check_propensities(name: str, value: Any, n_items: int) -> np.ndarray:
         place = int(np.flatnonzero(~((array > 0) & (array <= 1)))[0])
         raise ValueError(f"{name} must be {rule}, got {float(array[place])!r} for item {place}.")
     return array
+
+
+def check_debias_option(debias: str | None, context: str | None) -> None:
+    """Refuse the command line's option where no column of contexts is named."""
+    if debias is not None and context is None:
+        raise ValueError(
+            f"context must be given with --debias {debias}, got none. Name the column with the page, slate or session: "
+            "--context COL."
+        )

@@ -6,7 +6,9 @@ import pyarrow.parquet
 import pytest
 from command_line import COLUMNS, assert_refused
 
+from fastbpr import BPR
 from fastbpr._commands import diagnose, evaluate, fit, tune
+from fastbpr.datasets import simulate_shop
 
 PAGES = ["--context", "page", "--context-kind", "kind", "--shown", "inview"]
 
@@ -103,3 +105,28 @@ def test_a_kind_that_does_not_occur_is_refused_with_those_that_do(run, pages):
     options = ["--context", "page", "--context-kind", "kind", "--context-strength", "serch=1"]
     result = run("fit", pages / "clicks.csv", *COLUMNS, *options, "-o", pages / "m.npz")
     assert_refused(result, "must name kinds that occur, 'trending', 'search', '2=1', got 'serch'.")
+
+
+def test_fit_does_something_against_co_exposure_and_tells_what(run, tmp_path):
+    shop = simulate_shop(n_users=200, n_items=60, n_clusters=4, trending_share=0.5, n_pages=4, random_state=0)
+    lines = zip(
+        shop.users.tolist(), shop.items.tolist(), shop.contexts.tolist(), shop.context_kinds.tolist(), strict=True
+    )
+    text = "\n".join(["user,item,page,kind", *(",".join(map(str, line)) for line in lines)])
+    (tmp_path / "log.csv").write_text(text)
+    columns = ["--user", "user", "--item", "item", "--context", "page", "--context-kind", "kind"]
+    command = ["fit", str(tmp_path / "log.csv"), *columns, "--context-strength", "session=0", "--iterations", "2"]
+    code, out, _ = run(*command, "--debias", "context", "-o", str(tmp_path / "model.npz"))
+    assert code == 0
+    assert "Debias: 4 contexts with " in out
+    assert BPR.load(tmp_path / "model.npz").debias == "context"
+    code, out, _ = run(*command, "-o", str(tmp_path / "model.npz"))
+    assert "Debias" not in out
+
+
+def test_debias_without_contexts_is_refused_before_anything_is_read(run, tmp_path):
+    code, _, error = run(
+        "fit", str(tmp_path / "log.csv"), "--user", "u", "--item", "i", "--debias", "context", "-o", "model.npz"
+    )
+    assert code == 2
+    assert "context must be given with --debias context, got none." in error
