@@ -43,13 +43,13 @@ class Debiasing(NamedTuple):
                 "been shown."
             )
         told = (
-            f"Debias: {counted('context', self.n_contexts)} with {self.share:.0%} of the interactions. Steps there weigh "
-            f"{self.mean_weight:.2g} of others on average."
+            f"Debias: {counted('context', self.n_contexts)} with {self.share:.0%} of the interactions. Steps there "
+            f"weigh {self.mean_weight:.2g} of others on average."
         )
         if self.n_competing:
             told += (
-                f" Negatives of the same context in {self.n_competing:,} of them; the {counted('block', self.n_blocks)} "
-                f"of items leave {self.reached:.0%} of what was asked for possible."
+                f" Negatives of the same context in {self.n_competing:,} of them; "
+                f"{counted('block', self.n_blocks)} of items leave {self.reached:.0%} of what was asked for possible."
             )
         return told
 
