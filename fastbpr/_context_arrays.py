@@ -13,11 +13,13 @@ from scipy.sparse import csr_array
 from fastbpr import _validation
 from fastbpr._debias import MOST_IN_CONTEXT, Debias
 from fastbpr._kernels import partition
+from fastbpr._occurrences import Occurrences
 from fastbpr._sentences import counted
 
 FEWEST_BLOCKS = 4  # so that some work for threads is left
 REACHED = 0.9  # share of the wanted steps in contexts that blocks must leave possible
-PARTNERS = 2  # entries that a context must have in a bucket, on average, for tetrads to find partners
+PARTNERS = 4  # entries of a context in a bucket from which on a tetrad finds a partner
+N_COUNTS = 8  # of a thread, a cache line: entries in contexts, negatives of the context, tetrads
 
 
 def none_of(dtype: type) -> np.ndarray:
@@ -30,10 +32,10 @@ class Debiasing(NamedTuple):
 
     n_contexts: int  # that have a strength, and more than one user or known items
     share: float  # of the interactions that occurred in them; an interaction in n contexts counts as n
-    n_competing: int  # of these contexts, those in which items could be negatives of each other
-    n_blocks: int  # that users, and items, were divided into
-    reached: float  # share of the steps in contexts that were asked for and that the blocks left possible
     mean_weight: float  # of a step in one of these contexts with a usual negative, over that of other steps
+    n_blocks: int  # that users, and items, were divided into
+    negatives: float = 0.0  # share of the last epoch's steps in these contexts that had negatives of their context
+    tetrads: float = 0.0  # share of the last epoch's steps in these contexts that were tetrads
 
     def sentence(self) -> str:
         """Tell what was done."""
@@ -42,16 +44,11 @@ class Debiasing(NamedTuple):
                 "Debias had nothing to do: no context has a strength above 0, and several users or items known to have "
                 "been shown."
             )
-        told = (
+        return (
             f"Debias: {counted('context', self.n_contexts)} with {self.share:.0%} of the interactions. Steps there "
-            f"weigh {self.mean_weight:.2g} of others on average."
+            f"weigh {self.mean_weight:.2g} of others on average; {self.negatives:.0%} had negatives of their context, "
+            f"{self.tetrads:.0%} were tetrads."
         )
-        if self.n_competing:
-            told += (
-                f" Negatives of the same context in {self.n_competing:,} of them; "
-                f"{counted('block', self.n_blocks)} of items leave {self.reached:.0%} of what was asked for possible."
-            )
-        return told
 
 
 class ContextArrays:
@@ -72,11 +69,12 @@ class ContextArrays:
         self.visible_offsets, self.other_offsets = none_of(np.float32), none_of(np.float32)
         self.liked_starts, self.liked_items = none_of(np.int64), none_of(np.int32)
         self.row_starts, self.row_users, self.row_items = none_of(np.int64), none_of(np.int32), none_of(np.int32)
+        self.row_weights = none_of(np.float32)
         self.group_starts, self.group_places = none_of(np.int64), none_of(np.int32)
         self.n_blocks = 1
 
-    def report(self) -> Debiasing | None:
-        """Return what was done."""
+    def report(self, counts: np.ndarray | None = None) -> Debiasing | None:
+        """Return what was done, from the kernels' counts of an epoch."""
         return None
 
     def blocks(self, most: int) -> int:
@@ -94,70 +92,58 @@ NO_CONTEXTS = ContextArrays()
 
 
 class KnownContexts(ContextArrays):
-    """The arrays for a log with contexts.
+    """The arrays for a log with contexts that act.
 
-    Parameters are the training positives (canonical CSR), the log's contexts and the methods.
+    Parameters are the training positives (canonical CSR), where they occurred, and the methods.
     """
 
     exist = True
 
-    def __init__(self, matrix: csr_array, contexts: Any, debias: Debias) -> None:
+    def __init__(self, matrix: csr_array, occurrences: Occurrences, debias: Debias) -> None:
         super().__init__()
         self.liked_starts = matrix.indptr.astype(np.int64, copy=False)
         self.liked_items = matrix.indices.astype(np.int32, copy=False)
-        n_contexts = len(contexts.labels)
-        acting = acting_of(contexts)
-        occurrences = Occurrences(matrix, contexts, acting)
         self.occurrence_starts, self.occurrence_contexts = occurrences.starts, occurrences.contexts
-        choices, n_users, n_choices = occurrences.choices(n_contexts)
-        visible = visible_of(choices, contexts.shown)
+        self.sizes = occurrences.sizes
+        self.weights = occurrences.context_weights(debias)
+        self.step_weights = occurrences.cap_weights(debias.cap)
+        choices = occurrences.choices()
+        visible = occurrences.visible(choices)
         self.visible_starts, self.visible_items = visible.indptr.astype(np.int64), visible.indices.astype(np.int32)
-        self.n_visible = np.diff(self.visible_starts)
-        strengths = np.where(acting, contexts.strengths, 0).astype(np.float64)
-        self.wanted = np.where(self.n_visible > 1, debias.negative_rate * strengths, 0)
-        self.n_rows = n_choices
-        share = n_choices / max(len(self.occurrence_contexts), 1)
-        weights = context_weights(share, strengths, debias.context_threshold)
-        weights = np.append(1, weights)
-        weights = np.minimum(weights / usual(weights[self.occurrence_contexts + 1]), 1)
-        self.weights = weights.astype(np.float32)
+        n_visible = np.diff(self.visible_starts)
+        self.wanted = np.where(n_visible > 1, debias.negative_rate * occurrences.strengths, 0)
+        self.n_others = (n_visible - 1) * (1 - occurrences.share_liked(visible, matrix))  # that the user has not
         if debias.tetrad_share:
-            pairs = (n_users > 1) & (np.diff(choices.indptr) > 1)
-            self.tetrad_rates = np.where(pairs, debias.tetrad_share * strengths, 0).astype(np.float32)
-            order = np.argsort(self.occurrence_contexts, kind="stable")
-            order = order[self.occurrence_contexts[order] >= 0]
-            self.row_starts = np.append(0, np.cumsum(n_choices)).astype(np.int64)
-            self.row_users, self.row_items = occurrences.users[order], occurrences.items[order]
+            pairs = (occurrences.n_users > 1) & (np.diff(choices.indptr) > 1)
+            self.tetrad_rates = np.where(pairs, debias.tetrad_share * occurrences.strengths, 0).astype(np.float32)
+            self.in_contexts = occurrences.known[
+                np.argsort(occurrences.contexts[occurrences.known], kind="stable")
+            ]  # occurrences, context by context
+            self.row_starts = np.append(0, np.cumsum(self.sizes)).astype(np.int64)
+            self.row_users = occurrences.users[self.in_contexts]
+            self.row_items = occurrences.items[self.in_contexts]
         if debias.offset:
-            self.visible_offsets, self.other_offsets = offsets_of(choices, visible, strengths * debias.offset)
-        self.step_weights = occurrences.weights(debias.cap, strengths)
-        self.report_parts = self.facts(strengths)
+            strengths = occurrences.strengths * debias.offset
+            self.visible_offsets, self.other_offsets = offsets_of(choices, visible, strengths)
 
-    def facts(self, strengths: np.ndarray) -> tuple[int, float, int, float]:
-        """Return what is known of a `Debiasing` before training."""
-        counts = (strengths > 0) & (self.n_rows > 0)
-        concerned = self.occurrence_contexts >= 0
-        concerned[concerned] = counts[self.occurrence_contexts[concerned]]
-        weights = self.weights[self.occurrence_contexts[concerned] + 1]
+    def take_weights(self, weights: np.ndarray) -> None:
+        """Take the weights of all occurrences, which tetrads need of their partners."""
+        if len(self.tetrad_rates) and len(weights):
+            self.row_weights = weights[self.in_contexts]
+
+    def report(self, counts: np.ndarray | None = None) -> Debiasing:
+        """Return what was done, from the kernels' counts of an epoch."""
+        weights = self.weights[self.occurrence_contexts + 1]
         if self.step_weights is not None:
-            weights = weights * self.step_weights[concerned]
-        mean = float(weights.mean()) if len(weights) else 1.0
-        return int(counts.sum()), float(concerned.mean()), int((self.wanted > 0).sum()), mean
-
-    def report(self) -> Debiasing:
-        """Return what was done."""
-        n_contexts, share, n_competing, mean_weight = self.report_parts
-        return Debiasing(n_contexts, share, n_competing, self.n_blocks, self.reached(self.n_blocks), mean_weight)
-
-    @property
-    def n_acting(self) -> int:
-        """Number of contexts that the methods are about."""
-        return self.report_parts[0]
-
-    def withdrawn(self) -> KnownContexts:
-        """Return these arrays for kernels that need know no contexts."""
-        self.exist, self.occurrence_starts, self.tetrad_rates = False, none_of(np.int64), none_of(np.float32)
-        return self
+            weights = weights * self.step_weights
+        inside = self.occurrence_contexts >= 0
+        usual = weights[~inside].mean() if not inside.all() else 1.0
+        n_entries, *done = counts[:3] if counts is not None else (0, 0, 0)
+        shares = (count / max(n_entries, 1) for count in done)
+        return Debiasing(
+            len(self.sizes), float(inside.mean()), float(weights[inside].mean() / usual), self.n_blocks,
+            *map(float, shares),
+        )  # fmt: skip
 
     def weights_of_interactions(self) -> np.ndarray:
         """Return the mean weight over the occurrences of each interaction."""
@@ -167,135 +153,91 @@ class KnownContexts(ContextArrays):
         starts = self.occurrence_starts
         return (np.add.reduceat(weights, starts[:-1]) / np.diff(starts)).astype(np.float32)
 
+    # ---- blocks -----------------------------------------------------------------------------------------------------
+
     def blocks(self, most: int) -> int:
         """Return the largest number up to `most` with which contexts have their effect; FEWEST_BLOCKS, if `most` is.
 
         An item of a context can be a negative where it shares a block with the positive; two interactions of a context
         make a tetrad where they share a bucket.
         """
-        for n_blocks in range(most, FEWEST_BLOCKS, -1):
-            if self.reached(n_blocks) >= REACHED:
-                return n_blocks
-        return min(most, FEWEST_BLOCKS)
+        if not self.exist:
+            return most
+        enough, too_many = min(most, FEWEST_BLOCKS), most + 1
+        while too_many - enough > 1:  # the more blocks, the less is possible
+            middle = (enough + too_many) // 2
+            if self.possible(middle) >= REACHED:
+                enough = middle
+            else:
+                too_many = middle
+        return enough
 
-    def reached(self, n_blocks: int) -> float:
+    def possible(self, n_blocks: int) -> float:
         """Return which share of the wanted steps in contexts so many blocks leave possible."""
-        wanted = (self.n_rows * self.wanted).sum()
-        possible = (self.n_rows * self.wanted * np.minimum(1, MOST_IN_CONTEXT / self.rates_in(n_blocks))).sum()
-        share = possible / wanted if wanted else 1.0
+        weights, parts = self.sizes * self.wanted, [1.0]
+        if weights.any():
+            parts.append((weights * np.minimum(1, MOST_IN_CONTEXT / self.rates_in(n_blocks))).sum() / weights.sum())
         if len(self.tetrad_rates):
-            weights = self.n_rows * self.tetrad_rates
-            found = np.minimum(1, self.n_rows / (PARTNERS * n_blocks**2))
-            share = min(share, (weights * found).sum() / weights.sum()) if weights.any() else share
-        return float(share)
+            weights = self.sizes * self.tetrad_rates
+            beside = self.n_others / n_blocks  # other items of the context in the block
+            found = np.minimum(1, self.sizes / (PARTNERS * n_blocks**2)) * beside / (1 + beside)
+            most = self.n_others / (1 + self.n_others)
+            parts.append((weights * found).sum() / (weights * most).sum() if weights.any() else 1.0)
+        return float(min(parts))
 
     def rates_in(self, n_blocks: int) -> np.ndarray:
         """Return how often negatives must be of the context where it has any in the block: the wanted rate over reach.
 
-        An interaction finds another of v visible items in its block with probability 1 - (1 - 1 / n_blocks)**(v - 1).
+        An interaction finds one of n others in its block with probability 1 - (1 - 1 / n_blocks)**n.
         """
-        reach = 1 - (1 - 1 / n_blocks) ** (self.n_visible - 1.0) if n_blocks > 1 else np.ones(len(self.n_visible))
+        reach = 1 - (1 - 1 / n_blocks) ** self.n_others if n_blocks > 1 else np.ones(len(self.n_others))
         return self.wanted / np.where(reach > 0, reach, 1) + 1e-12
 
     def divide(self, n_blocks: int) -> None:
         """Take the number of blocks."""
         self.n_blocks = n_blocks
+        if not self.exist:
+            return
         rates = np.minimum(self.rates_in(n_blocks), MOST_IN_CONTEXT)
         self.rates = np.append(0, np.where(self.wanted > 0, rates, 0)).astype(np.float32)
-        self.group_starts = np.empty(len(self.n_visible) * n_blocks + 1, dtype=np.int64)
+        self.group_starts = np.empty(len(self.sizes) * n_blocks + 1, dtype=np.int64)
         self.group_places = np.empty(len(self.visible_items), dtype=np.int32)
 
     def group(self, block_of_item: np.ndarray, place_of_item: np.ndarray, num_threads: int) -> None:
         """Sort what contexts show by the epoch's item blocks."""
-        if not self.exist:
-            return
-        partition.group_contexts(
-            self.visible_starts, self.visible_items, block_of_item, place_of_item, self.n_blocks,
-            self.group_starts, self.group_places, num_threads,
-        )  # fmt: skip
+        if self.exist:
+            partition.group_contexts(
+                self.visible_starts, self.visible_items, block_of_item, place_of_item, self.n_blocks,
+                self.group_starts, self.group_places, num_threads,
+            )  # fmt: skip
 
 
-def acting_of(contexts: Any) -> np.ndarray:
-    """Return which contexts can make items alike that are not, shape (n_contexts,).
+class WeightsOnly(KnownContexts):
+    """Contexts that the kernels need not know, because nothing but the weights of interactions comes from them."""
 
-    They have a strength, and more than one user, or are known to have shown items: what one user alone did together,
-    as in a basket, was nobody else's choice of what to show.
-    """
-    known = contexts.contexts >= 0
-    shape = len(contexts.labels), int(contexts.users.max()) + 1
-    pairs = csr_array((np.ones(known.sum()), (contexts.contexts[known], contexts.users[known])), shape=shape)
-    pairs.sum_duplicates()
-    is_shared = np.diff(pairs.indptr) > 1
-    if contexts.shown is not None:
-        is_shared |= np.diff(contexts.shown.indptr) > 0
-    return is_shared & (contexts.strengths > 0)
+    exist = False
 
+    def __init__(self, matrix: csr_array, occurrences: Occurrences, debias: Debias) -> None:
+        super().__init__(matrix, occurrences, debias)
+        self.by_interaction = self.weights_of_interactions()
+        self.told = super().report()
+        self.occurrence_starts, self.tetrad_rates = none_of(np.int64), none_of(np.float32)
 
-class Occurrences:
-    """In which contexts each interaction occurred, in the order of a training matrix; every context once.
-
-    Contexts that do not act are none (-1).
-    """
-
-    def __init__(self, matrix: csr_array, contexts: Any, acting: np.ndarray) -> None:
-        acting = np.append(acting, False)  # the last place is that of context -1
-        own = np.where(acting[contexts.contexts], contexts.contexts, np.int32(-1))
-        order = np.lexsort((own, contexts.items, contexts.users))
-        users, items, own = contexts.users[order], contexts.items[order], own[order]
-        is_new = np.append(True, (users[1:] != users[:-1]) | (items[1:] != items[:-1]))
-        is_first = is_new | np.append(True, own[1:] != own[:-1])
-        self.users, self.items, self.contexts = users[is_first], items[is_first], own[is_first]
-        starts = np.flatnonzero(is_new[is_first])
-        self.starts = np.append(starts, len(self.users)).astype(np.int64)
-        self.n_items = matrix.shape[1]
-
-    def choices(self, n_contexts: int) -> tuple[csr_array, np.ndarray, np.ndarray]:
-        """Return (users of each item in each context, users in each context, choices in each context)."""
-        known = self.contexts >= 0
-        users, items, contexts = self.users[known], self.items[known], self.contexts[known]
-        counts = csr_array((np.ones(len(items)), (contexts, items)), shape=(n_contexts, self.n_items))
-        counts.sum_duplicates()
-        pairs = np.unique(contexts.astype(np.int64) * (int(self.users.max()) + 1) + users)
-        n_users = np.bincount(pairs // (int(self.users.max()) + 1), minlength=n_contexts)
-        return counts, n_users, np.bincount(contexts, minlength=n_contexts)
-
-    def weights(self, cap: int | None, strengths: np.ndarray) -> np.ndarray | None:
-        """Return min(1, cap / n_uc)**strength for every occurrence, n_uc being what the user chose in the context."""
-        if cap is None:
-            return None
-        known = self.contexts >= 0
-        keys = self.contexts[known].astype(np.int64) * (int(self.users.max()) + 1) + self.users[known]
-        _, which, counts = np.unique(keys, return_inverse=True, return_counts=True)
-        weights = np.ones(len(self.users), dtype=np.float32)
-        weights[known] = np.minimum(1, cap / counts[which]) ** strengths[self.contexts[known]]
-        return np.minimum(weights / usual(weights), 1).astype(np.float32)
+    def report(self, counts: np.ndarray | None = None) -> Debiasing:
+        """Return what was done."""
+        return self.told._replace(n_blocks=self.n_blocks)
 
 
-def usual(weights: np.ndarray) -> float:
-    """Return what counts as a weight of 1: what nine of ten interactions do not exceed.
+class NothingActs(ContextArrays):
+    """Contexts of which none can make items alike."""
 
-    That is 1 where a tenth of them happened outside contexts. Where nearly all happened in contexts, and weigh little,
-    there is nothing else to learn from.
-    """
-    return float(np.quantile(weights, 0.9)) if len(weights) else 1.0
+    def divide(self, n_blocks: int) -> None:
+        """Take the number of blocks."""
+        self.n_blocks = n_blocks
 
-
-def visible_of(choices: csr_array, shown: csr_array | None) -> csr_array:
-    """Return the items that each context shows: what is known to have been shown, and what was chosen there."""
-    visible = choices if shown is None else csr_array(choices + shown)
-    visible.sum_duplicates()
-    return visible
-
-
-def context_weights(shares: np.ndarray, strengths: np.ndarray, threshold: float | None) -> np.ndarray:
-    """Return min(1, sqrt(t / f) + t / f)**strength for contexts with a share f of all interactions.
-
-    The rule by which word2vec keeps frequent words (Mikolov et al. 2013), for contexts.
-    """
-    if threshold is None:
-        return np.ones(len(shares))
-    ratio = threshold / np.maximum(shares, 1e-300)
-    return np.minimum(1, np.sqrt(ratio) + ratio) ** strengths
+    def report(self, counts: np.ndarray | None = None) -> Debiasing:
+        """Return that there was nothing to do."""
+        return Debiasing(0, 0.0, 1.0, self.n_blocks)
 
 
 def offsets_of(choices: csr_array, visible: csr_array, factors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -303,12 +245,9 @@ def offsets_of(choices: csr_array, visible: csr_array, factors: np.ndarray) -> t
 
     e_ci = (n_ci + 1) / (n_c + n_items), n_ci of the n_c choices in the context being of item i.
     """
-    n_contexts, n_items = choices.shape
-    rows = np.repeat(np.arange(n_contexts), np.diff(visible.indptr))
-    chosen = csr_array((np.zeros(visible.nnz), visible.indices, visible.indptr), shape=visible.shape) + choices
-    total = choices.sum(axis=1) + n_items
-    counts = np.zeros(visible.nnz)
-    counts[:] = csr_array(chosen).data if chosen.nnz == visible.nnz else np.asarray(choices[rows, visible.indices])
+    rows = np.repeat(np.arange(len(factors)), np.diff(visible.indptr))
+    total = choices.sum(axis=1) + choices.shape[1]
+    counts = np.asarray(choices[rows, visible.indices]).ravel()
     visible_offsets = factors[rows] * np.log((counts + 1) / total[rows])
     return visible_offsets.astype(np.float32), (factors * np.log(1 / total)).astype(np.float32)
 
@@ -324,17 +263,25 @@ def debiased(log: Any, positives: Any, matrix: csr_array, debias: Debias | None)
         weights = (weights / weights.mean()).astype(np.float32)
     if not debias.needs_contexts:
         return positives._replace(weights=weights), NO_CONTEXTS
-    contexts = KnownContexts(matrix, _validation.check_contexts("user_items", log), debias)
-    if contexts.n_acting == 0:
-        return positives._replace(weights=weights), contexts.withdrawn()
+    occurrences = Occurrences(_validation.check_contexts("user_items", log), matrix.shape[1])
+    _validation.check_same_interactions("user_items", len(occurrences.starts) - 1, matrix.nnz)
+    if occurrences.n_contexts == 0:
+        return positives._replace(weights=weights), NothingActs()
     if not debias.changes_steps:
-        by_interaction = contexts.weights_of_interactions() * (weights if len(weights) else np.float32(1))
-        return positives._replace(weights=by_interaction), contexts.withdrawn()
+        contexts = WeightsOnly(matrix, occurrences, debias)
+        return positives._replace(weights=multiplied(contexts.by_interaction, weights)), contexts
+    contexts = KnownContexts(matrix, occurrences, debias)
     if len(weights):
         weights = np.repeat(weights, np.diff(contexts.occurrence_starts))
     if contexts.step_weights is not None:
-        weights = contexts.step_weights * (weights if len(weights) else np.float32(1))
+        weights = multiplied(contexts.step_weights, weights)
+    contexts.take_weights(weights)
     return positives._replace(weights=weights), contexts
+
+
+def multiplied(weights: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return the products with other weights, of which there may be none."""
+    return weights * others if len(others) else weights
 
 
 def propensity_weights(counts: np.ndarray, debias: Debias) -> np.ndarray | None:

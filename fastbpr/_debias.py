@@ -33,7 +33,12 @@ class Debias:
         t > 0. Contexts with a large share f_c of all interactions weigh less: a step with a usual negative is
         multiplied with ``min(1, sqrt(t / f_c) + t / f_c) ** k_c``, the rule by which word2vec keeps frequent words
         (Mikolov et al. 2013). Steps with negatives of the context, and tetrads, keep their weight. Try 1e-4. None
-        leaves it out.
+        leaves it out. It does not ask whether a context makes anything alike: in a large one it mistrusts everything.
+    bundling_power : float, default 0.0
+        h from 0 to 4. A step in context c with a usual negative is multiplied with ``(1 + B_c) ** (-h * k_c)``. B_c is
+        how many more interactions the user of an interaction has in the same context, on average, than if users'
+        interactions were spread over the contexts at random, 0 if it is not more. So what visitors do at once on a page
+        counts, together, for little more than one interaction, and contexts that mean nothing keep their weight.
     cap : int or None, default None
         M >= 1. What one user chose in one context counts, together, at most like M interactions: each of n_uc choices
         is multiplied with ``min(1, M / n_uc) ** k_c``. None leaves it out.
@@ -41,7 +46,8 @@ class Debias:
         From 0 to 0.95. With probability ``tetrad_share * k_c`` a step in context c is a tetrad, if a partner is found:
         for two users u, v who chose i and j there, and neither the other's,
         ``softplus(-(p_u - p_v).(q_i - q_j) / 2)`` is lowered (the tetrad logit of Graham 2017). What the context adds
-        to all its items, or an item gets from all its users, cancels.
+        to all its items, or an item gets from all its users, cancels. Its weight is the product of the two
+        interactions' weights.
     offset : float, default 0.0
         g from 0 to 1. In training only, margins get ``g * k_c * (ln e_ci - ln e_cj)``, with
         ``e_ci = (n_ci + 1) / (n_c + n_items)`` and n_ci of the n_c choices in the context being of item i: what the
@@ -65,11 +71,12 @@ class Debias:
     -----
     With the blocked schedule, a positive can meet only those items of its context that are in its item block, and
     make a tetrad only with what is in its bucket. So there are fewer blocks, 4 at least, where pages are short, and
-    the rates are raised to make up for it; ``model.debiasing`` tells what was reached.
+    the rates of negatives are raised to make up for it. ``model.debiasing`` tells which shares of the steps had
+    negatives of their context, or were tetrads, in the last epoch.
 
-    Weights by `cap` and by `context_threshold` are each divided by their 0.9 quantile over all interactions, and 1 at
-    most. That is 1 where a tenth of the interactions happened outside contexts; where nearly all happened in contexts,
-    only differences between these matter.
+    Weights by context, and those by `cap`, are each divided by the mean of the tenth of all interactions that weigh
+    most, and are 1 at most. Little changes where a tenth of the interactions happened outside contexts; where nearly
+    all happened in contexts, differences between these matter.
 
     If a page was composed by similarity, as search results are, sharing it is a signal: give such contexts a strength
     of about 0.2, and sessions, which the visitor composed, 0.
@@ -79,13 +86,14 @@ class Debias:
     >>> from fastbpr import BPR, Interactions
     >>> from fastbpr.exposure import Debias
     >>> log = Interactions.from_arrays([1, 1, 2, 2, 3], list("abacb"), contexts=["p", "p", "p", "p", None])
-    >>> model = BPR(factors=8, random_state=0, debias=Debias(negative_rate=0.3, cap=1))
+    >>> model = BPR(factors=8, random_state=0, debias=Debias(negative_rate=0.3, bundling_power=1))
     >>> model.fit(log, show_progress=False).debiasing.n_contexts
     1
     """
 
     negative_rate: float = 0.5
     context_threshold: float | None = None
+    bundling_power: float = 0.0
     cap: int | None = None
     tetrad_share: float = 0.0
     offset: float = 0.0
@@ -99,7 +107,7 @@ class Debias:
     @property
     def needs_contexts(self) -> bool:
         """Whether a method is on that is about contexts."""
-        return bool(self.negative_rate or self.context_threshold or self.cap or self.tetrad_share or self.offset)
+        return self.changes_steps or bool(self.context_threshold or self.bundling_power or self.cap)
 
     @property
     def changes_steps(self) -> bool:
@@ -112,8 +120,8 @@ class Debias:
 
 
 DEBIAS_PRESETS = {
-    "context": Debias(negative_rate=0.0, cap=1),
-    "context-strong": Debias(negative_rate=0.2, context_threshold=1e-5, cap=1),
+    "context": Debias(negative_rate=0.0, bundling_power=1.0),
+    "context-strong": Debias(negative_rate=0.0, bundling_power=2.0),
 }
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse
 
 from fastbpr import _labels, _parameters, _presets, _tables, _validation
-from fastbpr._context_arrays import Debiasing, debiased
+from fastbpr._context_arrays import ContextArrays, debiased
 from fastbpr._debias import debias_of, described
 from fastbpr._early_stopping import Validation, ValidationRules
 from fastbpr._factor_model import FactorModel
@@ -38,7 +38,7 @@ class Fit(NamedTuple):
     settings: SimpleNamespace
     seed: int
     labels: tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]  # of users and items, and titles
-    debiasing: Debiasing | None
+    contexts: ContextArrays
 
     @classmethod
     def prepared(
@@ -68,7 +68,7 @@ class Fit(NamedTuple):
         schedule = SCHEDULES[settings.schedule](positives, tables, recipe, num_threads, given, contexts)
         training = Training(_parameters.plan_of(settings), schedule, tables, held_out)
         settings.debias = described(debias)
-        return cls(training, positives, settings, seed, _labels.labels_of(user_items), contexts.report())
+        return cls(training, positives, settings, seed, _labels.labels_of(user_items), contexts)
 
     def run(
         self,
@@ -79,7 +79,7 @@ class Fit(NamedTuple):
         """Train; the model has the factors as they are from the start, and as it was before if training diverges."""
         history: list[Epoch] = []
         before = dict(model.__dict__)
-        of_fit = {"history": history, "settings": vars(self.settings), "debiasing": self.debiasing}
+        of_fit = {"history": history, "settings": vars(self.settings), "debiasing": self.contexts.report()}
         model._set_fitted(self.training.tables.views(), self.positives.liked(), *self.labels, **of_fit)
         try:
             try:
@@ -91,6 +91,7 @@ class Fit(NamedTuple):
                         break
             finally:  # also after Ctrl-C, or an error in the callback: what was learned stays
                 self.training.check_bounded(n_epochs=len(history))
+                of_fit["debiasing"] = self.contexts.report(self.training.schedule.counts.sum(axis=0))
                 liked = self.positives.liked(copy=True)
                 model._set_fitted(self.training.result().unpack(), liked, *self.labels, **of_fit)
         except TrainingError:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_array
 
-from fastbpr._context_arrays import NO_CONTEXTS, ContextArrays
+from fastbpr._context_arrays import N_COUNTS, NO_CONTEXTS, ContextArrays
 from fastbpr._kernels import partition, training
 from fastbpr._negatives import Negatives, Recipe
 from fastbpr._tables import LANES, Tables
@@ -126,8 +126,9 @@ class BlockedSchedule:
         self.bucket_contexts = np.empty(n_interactions if contexts.exist else 0, dtype=np.int32)
         largest_block = int(np.diff(self.block_starts).max())
         self.rows = np.empty((min(num_threads, n_blocks), 2 * tables.width + LANES), dtype=np.float32)
-        n_waiting = len(contexts.tetrad_rates)
+        n_waiting = training.SLOTS * len(contexts.tetrad_rates)
         self.waiting = np.empty((len(self.rows), n_waiting + LANES if n_waiting else 0), dtype=np.int64)
+        self.counts = np.zeros((len(self.rows), N_COUNTS), dtype=np.int64)
         self.stamps = np.empty((min(num_threads, n_blocks), largest_block + LANES), dtype=np.uint32)
         self.progress = np.empty((n_blocks, 8), dtype=np.int64)
         self.losses = np.zeros((n_blocks, n_blocks))
@@ -155,13 +156,13 @@ class BlockedSchedule:
         negatives.begin_epoch(
             tables, self.block_starts, self.block_items, self.block_of_item, self.place_of_item, self.num_threads
         )
-        for sums in (self.losses, self.n_correct, self.n_updates):
+        for sums in (self.losses, self.n_correct, self.n_updates, self.counts):
             sums[:] = 0
         for first, last in slices(len(self.user_starts) - 1, len(self.bucket_users) * self.work):
             training.train_stages(
                 tables, negatives, step, key, first, last,
                 self.bucket_starts, self.bucket_users, self.bucket_places, self.bucket_weights, self.bucket_contexts,
-                self.block_starts, self.block_items, self.stamps, self.rows, self.waiting, self.progress,
+                self.block_starts, self.block_items, self.stamps, self.rows, self.waiting, self.counts, self.progress,
                 self.losses, self.n_correct, self.n_updates,
             )  # fmt: skip
             yield EpochSums(float(self.losses.sum()), int(self.n_correct.sum()), int(self.n_updates.sum()))
@@ -211,6 +212,7 @@ class HogwildSchedule:
         self.all_items = np.arange(positives.n_items, dtype=np.int32)
         self.one_block = np.array([0, positives.n_items], dtype=np.int64)
         self.room = np.empty((num_threads, 2 * tables.width + LANES), dtype=np.float32)
+        self.counts = np.zeros((num_threads, N_COUNTS), dtype=np.int64)
         n_chunks = training.n_chunks_of(len(positives.indices))
         users = np.arange(positives.n_users, dtype=np.int32)
         self.rows = np.repeat(users, np.diff(positives.indptr))
@@ -224,14 +226,14 @@ class HogwildSchedule:
             tables, self.one_block, self.all_items, np.zeros(len(self.all_items), dtype=np.uint16), self.all_items,
             self.num_threads,
         )  # fmt: skip
-        for sums in (self.losses, self.n_correct, self.n_updates):
+        for sums in (self.losses, self.n_correct, self.n_updates, self.counts):
             sums[:] = 0
         for first, last in slices(len(self.losses), len(self.rows) * self.work):
             training.train_chunks(
                 tables, self.negatives, step, key, first, last,
                 self.positives.indptr, self.positives.indices, self.rows, self.positives.weights,
                 self.contexts.occurrence_starts, self.contexts.occurrence_contexts,
-                self.losses, self.n_correct, self.n_updates, self.room,
+                self.losses, self.n_correct, self.n_updates, self.room, self.counts,
             )  # fmt: skip
             yield EpochSums(float(self.losses.sum()), int(self.n_correct.sum()), int(self.n_updates.sum()))
 

@@ -119,9 +119,9 @@ class BPR(FactorModel):
         rescaled or mixed in a way that leaves scores as they are.
     debias : None, {"context", "context-strong"} or fastbpr.exposure.Debias, default None
         What training does against co-exposure bias: items that look alike only because they shared a page. Needs
-        `Interactions` with contexts. ``"context"`` and ``"context-strong"`` are sets of methods chosen by measurement,
-        `fastbpr.exposure.DEBIAS_PRESETS`; the strong one also lets a user's choices in one context count as one. A
-        mapping of `Debias`'s parameters is taken, too.
+        `Interactions` with contexts. ``"context"`` and ``"context-strong"`` were chosen by measurement: they let what
+        visitors do at once on one page count for little more than one interaction, the strong one for less
+        (`fastbpr.exposure.DEBIAS_PRESETS`). A mapping of `Debias`'s parameters is taken, too.
 
     Attributes
     ----------

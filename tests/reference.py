@@ -124,24 +124,24 @@ def apply_step(model, user, positive, negatives, pulls, strengths, adagrad=None)
         model[part][index] += size * gradient
 
 
-def tetrad_objective(model, tetrad, strengths):
+def tetrad_objective(model, tetrad, strengths, weight=1.0):
     """The function whose negative gradient is the step of a context tetrad: two users and what each chose."""
     user, item, other_user, other_item = tetrad
     users = model.user_factors[user] - model.user_factors[other_user]
     delta = users @ (model.item_factors[item] - model.item_factors[other_item])
     penalty = strengths.reg_user * (model.user_factors[[user, other_user]] ** 2).sum()
     penalty += strengths.reg_positive * (model.item_factors[[item, other_item]] ** 2).sum()
-    return np.log1p(np.exp(-delta / 2)) + penalty / 2
+    return weight * np.log1p(np.exp(-delta / 2)) + penalty / 2
 
 
-def apply_tetrads(model, tetrads, strengths):
+def apply_tetrads(model, tetrads, weights, strengths):
     """Apply the steps of tetrads in place, in order; return the sum of losses and how many were in the right order."""
     total, n_correct = 0.0, 0
-    for user, item, other_user, other_item in tetrads:
+    for (user, item, other_user, other_item), weight in zip(tetrads, weights, strict=True):
         users = model.user_factors[user] - model.user_factors[other_user]
         items = model.item_factors[item] - model.item_factors[other_item]
         half = users @ items / 2
-        pull = sigmoid(-half) / 2
+        pull = weight * sigmoid(-half) / 2
         for row, direction in ((user, items), (other_user, -items)):
             model.user_factors[row] += strengths.learning_rate * (
                 pull * direction - strengths.reg_user * model.user_factors[row]

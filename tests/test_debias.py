@@ -14,10 +14,11 @@ from fastbpr import BPR, Interactions, _schedules, _tables
 from fastbpr._context_arrays import debiased
 from fastbpr._debias import DEBIAS_PRESETS, Debias, debias_of
 from fastbpr._kernels import partition
+from fastbpr.datasets import simulate_shop
 from fastbpr.splitting import leave_one_out
 
 NOTHING = {"negative_rate": 0}
-EVERYTHING = Debias(0.4, 1e-3, cap=2, tetrad_share=0.3, offset=0.5, propensity_power=0.3)
+EVERYTHING = Debias(0.4, 1e-3, 0.5, cap=2, tetrad_share=0.3, offset=0.5, propensity_power=0.3)
 SMALL_STEP = 1e-6  # learning rate with which scores stay as they were, so that every pull is that of the start
 
 
@@ -76,8 +77,8 @@ def test_an_interaction_has_each_of_its_contexts_once_and_those_without_strength
 def test_what_others_chose_or_what_was_shown_competes():
     chosen = Interactions.from_arrays(list("uuvw"), list("abcd"), contexts=["p", "p", "p", "q"])
     _, contexts = arrays_of(chosen, negative_rate=0.5)
-    assert_array_equal(contexts.visible_starts, [0, 3, 3])
-    assert_allclose(contexts.wanted, [0.5, 0])
+    assert_array_equal(contexts.visible_items, [0, 1, 2])  # w is alone in q
+    assert_allclose(contexts.wanted, [0.5])
     shown = Interactions.from_arrays(
         list("uuvw"), list("abcd"), contexts=["p", "p", "p", "q"], shown={"q": ["a", "d"]}
     )  # fmt: skip
@@ -110,6 +111,60 @@ def test_where_all_happened_in_contexts_the_usual_weight_is_one():
     _, contexts = arrays_of(log, context_threshold=0.01)
     rare, common = 0.05**0.5 + 0.05, 0.0125**0.5 + 0.0125
     assert_allclose(contexts.weights[1:], [common / rare, 1], rtol=1e-6)
+
+
+def test_bundling_is_what_a_user_does_in_a_context_beyond_chance():
+    # Each of 20 users chooses three items on one of two pages: two others more than by oneself, by chance 2 / 2.
+    users = np.repeat(np.arange(20), 3)
+    log = Interactions.from_arrays(
+        [*users, *range(20)], [*(np.arange(60) % 6), *([7] * 20)], contexts=[*(users % 2), *([None] * 20)],
+    )  # fmt: skip
+    _, contexts = arrays_of(log, bundling_power=1.5)
+    assert_allclose(contexts.weights, [1, 2**-1.5, 2**-1.5], rtol=1e-6)
+
+
+def test_contexts_at_random_keep_their_weight_when_bundles_count_less():
+    log = page_log(n_users=800, n_items=200, n_pages=10, per_page=15)
+    shuffled = np.random.default_rng(0).permutation(log.contexts.contexts)
+    _, bundled = arrays_of(log, bundling_power=2.0)
+    log.contexts = log.contexts._replace(contexts=shuffled)
+    _, random = arrays_of(log, bundling_power=2.0)
+    assert bundled.weights[1:].max() < 0.5
+    assert random.weights[1:].min() > 0.8
+
+
+@pytest.mark.parametrize("schedule", ["blocked", "hogwild"])
+def test_what_was_asked_for_is_what_is_done(schedule):
+    shop = simulate_shop(n_users=2000, n_items=600, n_clusters=10, trending_share=0.5, random_state=0)
+    done = fit(shop.interactions(), iterations=2, schedule=schedule, debias=Debias(0.5)).debiasing
+    assert done.negatives == pytest.approx(0.5, abs=0.07)
+    done = fit(shop.interactions(), iterations=2, schedule=schedule, debias=Debias(0, tetrad_share=0.4)).debiasing
+    assert 0.2 < done.tetrads < 0.42  # some find no partner who has not the same items
+    done = fit(shop.interactions(), iterations=2, schedule=schedule, debias=Debias(0.3), n_negatives=2).debiasing
+    assert done.negatives == pytest.approx(0.3, abs=0.05)
+
+
+@pytest.mark.parametrize("schedule", ["blocked", "hogwild"])
+def test_tetrads_weigh_what_their_interactions_do(schedule):
+    users = np.arange(400)
+    log = Interactions.from_arrays(
+        [*users, *users], [*(users % 2), *([2] * 400)], contexts=[*["p"] * 400, *[None] * 400],
+        weights=[*[1e-8] * 400, *[1.0] * 400],
+    )  # fmt: skip
+    plain, tetrads = (
+        fit(log, schedule=schedule, debias=Debias(0, tetrad_share=share, cap=100)).item_factors for share in (0, 0.9)
+    )
+    assert np.linalg.norm(tetrads[:2]) < 2 * np.linalg.norm(plain[:2]) + 0.1
+
+
+@pytest.mark.parametrize("trending_share", [0.86, 0.94, 0.97])
+def test_where_nearly_all_is_on_pages_the_rest_still_counts_more(trending_share):
+    shop = simulate_shop(
+        n_users=300, n_items=100, n_clusters=5, clicks_per_user=10, trending_share=trending_share, random_state=0
+    )  # fmt: skip
+    _, contexts = arrays_of(shop.interactions(), bundling_power=1.0)
+    assert contexts.weights[1:].mean() < 0.8 * contexts.weights[0]
+    assert contexts.weights[0] > 0.9
 
 
 def test_a_cap_counts_the_choices_of_one_user_in_one_context_together():
@@ -177,8 +232,9 @@ def test_a_tetrad_follows_the_formula(training, factors):
     expected = reference.random_model(4, 6, factors, seed=0)
     tables = _tables.pack(*(table.astype(np.float32) for table in expected))
     tetrads = np.array([[0, 1, 3, 2], [3, 5, 1, 4], [0, 2, 1, 1]], dtype=np.int32)
-    loss, n_correct = reference.apply_tetrads(expected, tetrads, strengths)
-    sums = training.apply_tetrads(tables, negatives_of(6, tables), strengths, tetrads)
+    weights = np.array([1.0, 0.3, 2.0], dtype=np.float32)
+    loss, n_correct = reference.apply_tetrads(expected, tetrads, weights, strengths)
+    sums = training.apply_tetrads(tables, negatives_of(6, tables), strengths, tetrads, weights)
     assert sums == (pytest.approx(loss, rel=1e-5), n_correct, 3)
     for name, actual, table in zip(expected._fields, tables.unpack(), expected, strict=True):
         assert_allclose(actual, table, rtol=1e-5, atol=1e-6, err_msg=name)
@@ -188,14 +244,14 @@ def test_a_tetrad_goes_down_the_gradient_of_its_objective():
     strengths = reference.Strengths(1e-6, 0.02, 0.03, 0.05, 0.07)
     before, tetrad, step = reference.random_model(3, 4, 5, seed=1), (0, 1, 2, 3), 1e-6
     moved = reference.Model(*(table.copy() for table in before))
-    reference.apply_tetrads(moved, [tetrad], strengths)
+    reference.apply_tetrads(moved, [tetrad], [0.7], strengths)
     for name in ("user_factors", "item_factors"):
         table = getattr(before, name)
         for place in np.ndindex(table.shape):
             nudged = [reference.Model(*(part.copy() for part in before)) for _ in range(2)]
             for model, sign in zip(nudged, (1, -1), strict=True):
                 getattr(model, name)[place] += sign * step
-            up, down = (reference.tetrad_objective(model, tetrad, strengths) for model in nudged)
+            up, down = (reference.tetrad_objective(model, tetrad, strengths, 0.7) for model in nudged)
             change = getattr(moved, name)[place] - table[place]
             assert change == pytest.approx(-strengths.learning_rate * (up - down) / (2 * step), abs=1e-14)
 
@@ -328,7 +384,6 @@ def test_few_choices_in_common_lower_the_number_of_blocks_for_tetrads():
     usual = fit(log, iterations=1, debias=Debias(0.3)).debiasing
     tetrads = fit(log, iterations=1, debias=Debias(0.3, tetrad_share=0.4)).debiasing
     assert tetrads.n_blocks < usual.n_blocks
-    assert usual.reached > 0.9
 
 
 @pytest.mark.parametrize(("log", "n_contexts"), [
@@ -337,7 +392,7 @@ def test_few_choices_in_common_lower_the_number_of_blocks_for_tetrads():
 ])  # fmt: skip
 def test_logs_that_leave_nothing_to_compare(log, n_contexts):
     if n_contexts:
-        assert fit(log, debias="context").debiasing.n_competing == 0
+        assert fit(log, debias="context").debiasing.n_contexts == 0
     else:
         with pytest.raises(ValueError, match=re.escape("user_items must leave some item unobserved")):
             fit(log, debias="context")
@@ -349,6 +404,7 @@ def test_logs_that_leave_nothing_to_compare(log, n_contexts):
 @pytest.mark.parametrize(("methods", "message"), [
     ({"negative_rate": 1}, "negative_rate must be a finite number >= 0 and <= 0.95, got 1."),
     ({"tetrad_share": -0.1}, "tetrad_share must be a finite number >= 0 and <= 0.95, got -0.1."),
+    ({"bundling_power": 5}, "bundling_power must be a finite number >= 0 and <= 4, got 5."),
     ({"cap": 0}, "cap must be an integer >= 1, got 0."),
     ({"cap": 1.5}, "cap must be an integer >= 1, got 1.5."),
     ({"context_threshold": 0}, "context_threshold must be a finite number > 0, got 0."),

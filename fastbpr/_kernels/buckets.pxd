@@ -2,7 +2,9 @@
 from libc.stdint cimport int16_t, int32_t, int64_t, uint32_t, uint64_t
 
 from fastbpr._kernels.batches cimport WINDOW, Batch, Model, Sums, train_batch
-from fastbpr._kernels.contexts cimport Contexts, draw_in_context, enter_context, offset_of
+from fastbpr._kernels.contexts cimport (
+    IN_CONTEXT, NEGATIVES, TETRADS, Contexts, draw_in_context, enter_context, offset_of,
+)
 from fastbpr._kernels.negatives cimport Pool, Taken, draw_free
 from fastbpr._kernels.prefetch cimport prefetch_row_to_write
 from fastbpr._kernels.random cimport (
@@ -15,6 +17,7 @@ from fastbpr._kernels.tetrads cimport Tetrads, try_tetrad
 cdef enum:
     WARM_VISITS = 4   # visits per item of a block from which on its rows stay in cache by themselves
     SPREAD = 79       # odd; entries k and k + 1 of a window are updated 47 triplets apart
+    SLOTS = 8         # entries of a context that wait to make a tetrad; a power of two
 
 cdef struct Buckets:
     # One epoch's buckets, and where their sums go.
@@ -40,7 +43,8 @@ cdef struct Scratch:
     Taken taken
     float* rows          # room for two rows
     int64_t first_entry  # of the bucket at hand
-    int64_t* waiting     # (n_contexts,)  an entry that a tetrad of the context may be made with; NULL without tetrads
+    int64_t* waiting     # (n_contexts, SLOTS)  entries that a tetrad may be made with; NULL without tetrads
+    int64_t* counts      # IN_CONTEXT, NEGATIVES, TETRADS
 
 
 cdef inline void draw_candidates(uint64_t* rng, uint32_t n_places, int32_t* first, int32_t* second) noexcept nogil:
@@ -134,12 +138,13 @@ cdef inline bint enter_contexts(const Model* model, const Buckets* buckets, Py_s
         int32_t[WINDOW] is_chosen
         int16_t[WINDOW] chosen
         uint64_t word
-        Py_ssize_t k, t, n_chosen = 0
+        Py_ssize_t k, t, n_chosen = 0, n_in_context = 0
         int32_t item
         bint complete = True
     for k in range(n):
         changes.weights[k] = contexts.weights[own[k]]
         rates[k] = contexts.rates[own[k]]
+        n_in_context += own[k] >= 0
     for k in range(n, WINDOW):
         rates[k] = 0
     for k in range(WINDOW // 2):  # two coins of 24 bits from a word
@@ -157,6 +162,8 @@ cdef inline bint enter_contexts(const Model* model, const Buckets* buckets, Py_s
         if item >= 0:
             negatives[k] = item
             changes.weights[k] = 1
+            scratch.counts[NEGATIVES] += 1
+    scratch.counts[IN_CONTEXT] += n_in_context
     if weights != NULL:
         for k in range(n):
             changes.weights[k] *= weights[k]
@@ -167,6 +174,9 @@ cdef inline bint enter_contexts(const Model* model, const Buckets* buckets, Py_s
                 complete = False
     if contexts.visible_starts != NULL:
         for k in range(n):
+            changes.offsets[k] = 0
+            if own[k] < 0:
+                continue
             enter_context(pool, contexts, own[k], item_block, users[k])
             changes.offsets[k] = offset_of(pool, positives[k]) - offset_of(pool, negatives[k])
     return complete
@@ -176,22 +186,33 @@ cdef inline bint pair_up(const Model* model, const Buckets* buckets, int32_t con
                          uint64_t* rng, Scratch* scratch, Sums* sums) noexcept nogil:
     """Make a tetrad, at the context's rate, with an earlier entry of the bucket that is of the same context.
 
-    Of the entries seen so far, that is one of the last, at random. Return whether there was a step.
+    Some earlier entries wait, each to be replaced at random. Return whether there was a step.
     """
     cdef:
         int64_t partner
-        bint is_made = False, is_known
+        int64_t* waiting
+        uint64_t word
+        float weight
+        Py_ssize_t k
+        bint is_made = False
     if context < 0 or buckets.tetrads.rates == NULL or buckets.tetrads.rates[context] == 0:
         return False
-    partner = scratch.waiting[context]
-    is_known = scratch.first_entry <= partner < entry  # else it is of a bucket before
-    if is_known and share_of(draw_word(rng)) < buckets.tetrads.rates[context]:
-        is_made = try_tetrad(
-            model, &buckets.recipe, &buckets.tetrads, buckets.users[entry], pool.items[buckets.places[entry]],
-            buckets.users[partner], pool.items[buckets.places[partner]], scratch.rows, sums,
-        )
-    if not is_known or draw_word(rng) & 1:
-        scratch.waiting[context] = entry
+    waiting = scratch.waiting + context * SLOTS
+    word = draw_word(rng)
+    if share_of(word) < buckets.tetrads.rates[context]:
+        for k in range(SLOTS):
+            partner = waiting[(k + word) & (SLOTS - 1)]
+            if partner < scratch.first_entry or partner >= entry:
+                continue  # it is of a bucket before
+            weight = buckets.weights[entry] * buckets.weights[partner] if buckets.weights != NULL else <float>1
+            if try_tetrad(
+                model, &buckets.recipe, &buckets.tetrads, buckets.users[entry], pool.items[buckets.places[entry]],
+                buckets.users[partner], pool.items[buckets.places[partner]], weight, scratch.rows, sums,
+            ):
+                scratch.counts[TETRADS] += 1
+                is_made = True
+                break
+    waiting[(word >> 2) & (SLOTS - 1)] = entry
     return is_made
 
 
@@ -290,11 +311,14 @@ cdef inline void train_bucket_stepwise(const Model* model, const Buckets* bucket
                 pool.given_rate = sources.given_rates[user]
         if buckets.entry_contexts != NULL:
             context = buckets.entry_contexts[entry]
+            scratch.counts[IN_CONTEXT] += context >= 0
             if pair_up(model, buckets, context, pool, entry, &rng, scratch, sums):
                 continue
             enter_context(pool, &buckets.contexts, context, item_block, user)
-        train_one(model, &buckets.recipe, pool, &scratch.taken, user, pool.items[buckets.places[entry]],
-                  buckets.weights[entry] if buckets.weights != NULL else <float>1, &rng, scratch.rows, sums)
+        scratch.counts[NEGATIVES] += train_one(
+            model, &buckets.recipe, pool, &scratch.taken, user, pool.items[buckets.places[entry]],
+            buckets.weights[entry] if buckets.weights != NULL else <float>1, &rng, scratch.rows, sums,
+        )
 
 
 cdef inline void train_one_bucket(const Model* model, const Buckets* buckets, Py_ssize_t user_block,

@@ -13,6 +13,9 @@ from fastbpr._kernels.search cimport contains
 
 cdef enum:
     CONTEXT_TRIES = 8  # draws from a context, before its items are taken to be the user's own
+    IN_CONTEXT = 0     # places of a thread's counts: entries in contexts ...
+    NEGATIVES = 1      # ... those with negatives of their context ...
+    TETRADS = 2        # ... and tetrads
 
 cdef struct Contexts:
     # What a fit knows of its contexts. `group_starts` is NULL where there are none, `visible_starts` without offsets.
@@ -42,6 +45,7 @@ cdef inline void enter_context(Pool* pool, const Contexts* contexts, int32_t con
     starts = contexts.group_starts + context * contexts.n_blocks + block
     pool.in_context = contexts.group_places + starts[0]
     pool.n_in_context = starts[1] - starts[0]
+    pool.n_visible = contexts.group_starts[(context + 1) * contexts.n_blocks] - starts[-block]
     pool.n_liked = 0
     if contexts.liked_starts != NULL:
         pool.liked = contexts.liked_items + contexts.liked_starts[user]

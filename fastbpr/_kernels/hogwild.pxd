@@ -2,7 +2,9 @@
 from libc.stdint cimport int16_t, int32_t, int64_t, uint64_t
 
 from fastbpr._kernels.batches cimport WINDOW, Batch, Model, Sums, train_batch
-from fastbpr._kernels.contexts cimport Contexts, draw_in_context, enter_context, is_in_context, offset_of
+from fastbpr._kernels.contexts cimport (
+    IN_CONTEXT, NEGATIVES, TETRADS, Contexts, draw_in_context, enter_context, is_in_context, offset_of,
+)
 from fastbpr._kernels.negatives cimport Pool, Taken, draw_free
 from fastbpr._kernels.prefetch cimport prefetch, prefetch_row_to_write
 from fastbpr._kernels.random cimport draw_below_large, draw_occurrence, draw_word, share_of
@@ -12,6 +14,7 @@ from fastbpr._kernels.tetrads cimport Tetrads, try_tetrad
 
 cdef enum:
     CHUNK = 4096  # triplets per stream
+    SLOTS = 8     # tries to make a tetrad
 
 
 cdef struct Occurrences:
@@ -23,21 +26,28 @@ cdef struct Occurrences:
 
 
 cdef inline bint pair_up(const Model* model, const Recipe* recipe, const Tetrads* tetrads, int32_t context,
-                         int32_t user, int32_t item, uint64_t* rng, float* room, Sums* sums) noexcept nogil:
+                         int32_t user, int32_t item, float weight, uint64_t* rng, float* room,
+                         Sums* sums) noexcept nogil:
     """Make a tetrad, at the context's rate, with something that happened there; return whether there was a step."""
     cdef int64_t partner
+    cdef Py_ssize_t _attempt
     if context < 0 or tetrads.rates == NULL or share_of(draw_word(rng)) >= tetrads.rates[context]:
         return False
-    partner = draw_occurrence(tetrads.row_starts + context, rng)
-    return try_tetrad(model, recipe, tetrads, user, item, tetrads.row_users[partner], tetrads.row_items[partner],
-                      room, sums)
+    for _attempt in range(SLOTS):
+        partner = draw_occurrence(tetrads.row_starts + context, rng)
+        if try_tetrad(
+            model, recipe, tetrads, user, item, tetrads.row_users[partner], tetrads.row_items[partner],
+            weight * tetrads.row_weights[partner] if tetrads.row_weights != NULL else weight, room, sums,
+        ):
+            return True
+    return False
 
 
 cdef inline void train_chunk(
     const Model* model, const Recipe* recipe, const Sources* sources, const Occurrences* occurrences,
     Py_ssize_t chunk, uint64_t rng,
     const int64_t[::1] indptr, const int32_t[::1] indices, const int32_t[::1] rows, const float* weights,
-    float* room, double[::1] losses, int64_t[::1] n_correct, int64_t[::1] n_updates,
+    float* room, int64_t* counts, double[::1] losses, int64_t[::1] n_correct, int64_t[::1] n_updates,
 ) noexcept nogil:
     """One chunk: interactions drawn with replacement, in batches.
 
@@ -86,15 +96,17 @@ cdef inline void train_chunk(
             context = -1
             if has_contexts:
                 context = occurrences.row_contexts[rows_of_log[k]]
-                if pair_up(model, recipe, &occurrences.tetrads, context, users[k], batch.positives[k], &rng, room,
-                           &sums):
+                counts[IN_CONTEXT] += context >= 0
+                if pair_up(model, recipe, &occurrences.tetrads, context, users[k], batch.positives[k], own_weights[k],
+                           &rng, room, &sums):
+                    counts[TETRADS] += 1
                     continue
             if not sources.is_plain:
                 take_given(&pool, sources, users[k])
                 if has_contexts:
                     enter_context(&pool, &occurrences.contexts, context, 0, users[k])
-                train_one(model, recipe, &pool, &taken, users[k], batch.positives[k], own_weights[k], &rng, room,
-                          &sums)
+                counts[NEGATIVES] += train_one(model, recipe, &pool, &taken, users[k], batch.positives[k],
+                                               own_weights[k], &rng, room, &sums)
                 continue
             batch.negatives[k] = draw_free(model.n_items, &taken, &rng)
             if has_contexts:
@@ -103,6 +115,7 @@ cdef inline void train_chunk(
                 if batch.negatives[k] >= 0 and is_in_context(&pool, &rng):
                     item = draw_in_context(&pool, batch.positives[k], &rng)
                 if item >= 0:
+                    counts[NEGATIVES] += 1
                     batch.negatives[k] = item
                 else:
                     own_weights[k] *= pool.context_weight

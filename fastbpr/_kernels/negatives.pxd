@@ -36,6 +36,7 @@ cdef struct Pool:
     float given_rate          # how often one of these is the negative
     const int32_t* in_context  # (n_in_context,)  places of the items that the context at hand shows
     Py_ssize_t n_in_context
+    Py_ssize_t n_visible      # the same of all blocks
     const int32_t* liked      # (n_liked,)  items that the user has chosen anywhere; none if they may be negatives
     Py_ssize_t n_liked
     float context_rate        # how often a step has its negatives among them

@@ -88,6 +88,7 @@ cdef inline Pool pool_of(const Sources* sources, int64_t first_item, Py_ssize_t 
     pool.given_rate = 0
     pool.in_context = NULL
     pool.n_in_context = 0
+    pool.n_visible = 0
     pool.liked = NULL
     pool.n_liked = 0
     pool.context_rate = 0

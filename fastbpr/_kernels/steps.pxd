@@ -270,7 +270,7 @@ cdef inline float find_violator(const Model* model, const Recipe* recipe, const 
         if k == 0:
             is_correct[0] = positive_score > score
         if score > positive_score - 1:
-            pull[0] = warp_pull(pool.n_in_context if positive >= 0 else model.n_items, k + 1)
+            pull[0] = warp_pull(pool.n_visible if positive >= 0 else model.n_items, k + 1)
             return pull[0] * (<float>1 - positive_score + score)
     negative[0] = -1
     return 0
@@ -296,18 +296,22 @@ cdef inline void apply_losses(const Model* model, const Recipe* recipe, float* r
     apply_step(model, recipe, row, positive, negatives, pulls, n, direction)
 
 
-cdef inline void train_one(const Model* model, const Recipe* recipe, const Pool* pool, const Taken* taken,
+cdef inline bint train_one(const Model* model, const Recipe* recipe, const Pool* pool, const Taken* taken,
                            Py_ssize_t user, int32_t positive, float weight, uint64_t* rng, float* direction,
                            Sums* sums) noexcept nogil:
-    """Make one step for a positive, with negatives of its context or with others; none, if there is no negative."""
+    """Make one step for a positive, with negatives of its context or with others; none, if there is no negative.
+
+    Return whether they were of the context.
+    """
     cdef float* row = model.users + user * model.user_stride
     cdef float positive_score = score_of(model, row, positive) + offset_of(pool, positive)
     cdef float highest = highest_attention(pool, row) if pool.orders != NULL else <float>0
     if is_in_context(pool, rng) and make_step(model, recipe, pool, taken, row, highest, positive, positive_score,
                                               True, weight, rng, direction, sums):
-        return
+        return True
     make_step(model, recipe, pool, taken, row, highest, positive, positive_score, False,
               weight * pool.context_weight, rng, direction, sums)
+    return False
 
 
 cdef inline bint make_step(const Model* model, const Recipe* recipe, const Pool* pool, const Taken* taken, float* row,

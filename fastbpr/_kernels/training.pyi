@@ -21,6 +21,7 @@ class _Step(Protocol):
 GROUP_SIZE: int
 MAX_NEGATIVES: int
 MAX_CANDIDATES: int
+SLOTS: int
 
 def train_stages(
     tables: Tables,
@@ -39,6 +40,7 @@ def train_stages(
     stamps: NDArray[np.uint32],
     rows: NDArray[np.float32],
     waiting: NDArray[np.int64],
+    counts: NDArray[np.int64],
     progress: NDArray[np.int64],
     losses: NDArray[np.float64],
     n_correct: NDArray[np.int64],
@@ -62,6 +64,7 @@ def train_chunks(
     n_correct: NDArray[np.int64],
     n_updates: NDArray[np.int64],
     rows_of_threads: NDArray[np.float32],
+    counts: NDArray[np.int64],
 ) -> None: ...
 def apply_triplets(
     tables: Tables,
@@ -87,7 +90,7 @@ def apply_steps(
     weights: NDArray[np.float32],
 ) -> tuple[float, int, int]: ...
 def apply_tetrads(
-    tables: Tables, negatives: Negatives, step: _Step, tetrads: NDArray[np.int32]
+    tables: Tables, negatives: Negatives, step: _Step, tetrads: NDArray[np.int32], weights: NDArray[np.float32]
 ) -> tuple[float, int, int]: ...
 def draw_negatives(
     negatives: Negatives,

@@ -24,6 +24,7 @@ from libc.string cimport memset
 import numpy as np
 
 from fastbpr._kernels.batches cimport GROUP, WINDOW, Batch, Model, Sums, model_of, train_batch
+from fastbpr._kernels.buckets cimport SLOTS as WAITING_SLOTS
 from fastbpr._kernels.buckets cimport Buckets, Scratch, train_one_bucket
 from fastbpr._kernels.contexts cimport contexts_of
 from fastbpr._kernels.hogwild cimport CHUNK, Occurrences, train_chunk
@@ -42,6 +43,7 @@ cdef enum:
 GROUP_SIZE = GROUP
 MAX_NEGATIVES = MOST_NEGATIVES
 MAX_CANDIDATES = MOST_CANDIDATES
+SLOTS = WAITING_SLOTS
 
 
 # ---- the blocked schedule ----------------------------------------------------------------------------------------
@@ -63,7 +65,8 @@ def train_stages(
     const int32_t[::1] block_items,      # in   (n_items,)
     uint32_t[:, ::1] stamps,             # scratch (num_threads, largest block + one cache line, which is not shared)
     float[:, ::1] rows,                  # scratch (num_threads, two rows)
-    int64_t[:, ::1] waiting,             # scratch (num_threads, n_contexts and a cache line) with tetrads, else empty
+    int64_t[:, ::1] waiting,             # scratch (num_threads, SLOTS * n_contexts and a cache line) with tetrads, else (.., 0)
+    int64_t[:, ::1] counts,              # in/out  (num_threads, one cache line)  see contexts.pxd
     int64_t[:, ::1] progress,            # scratch (n_blocks, one cache line)
     double[:, ::1] losses,               # out  (n_blocks, n_blocks)  sum of losses of each bucket
     int64_t[:, ::1] n_correct,           # out  (n_blocks, n_blocks)  triplets with margin > 0
@@ -98,12 +101,12 @@ def train_stages(
     buckets.n_updates = &n_updates[0, 0]
     progress[:] = first_stage
     with nogil, parallel(num_threads=num_threads):
-        train_share(&model, &buckets, last_stage, threadid(), stamps, rows, waiting, progress, &n_finished)
+        train_share(&model, &buckets, last_stage, threadid(), stamps, rows, waiting, counts, progress, &n_finished)
 
 
 cdef void train_share(const Model* model, const Buckets* buckets, Py_ssize_t last_stage, int thread,
                       uint32_t[:, ::1] stamps, float[:, ::1] rows, int64_t[:, ::1] waiting,
-                      int64_t[:, ::1] progress, int64_t* n_finished) noexcept nogil:
+                      int64_t[:, ::1] counts, int64_t[:, ::1] progress, int64_t* n_finished) noexcept nogil:
     """One thread's share. progress[b] has block b's next stage that nobody has begun, and its next that is not done.
 
     A thread has a run of user blocks to itself, so that their rows, and most item blocks, stay in its core's cache.
@@ -121,7 +124,8 @@ cdef void train_share(const Model* model, const Buckets* buckets, Py_ssize_t las
         Scratch scratch
     scratch.taken = Taken(&stamps[thread, 0], 0, NULL, 0)
     scratch.rows = &rows[thread, 0]
-    scratch.waiting = &waiting[thread, 0] if waiting.shape[0] else NULL
+    scratch.waiting = &waiting[thread, 0] if waiting.shape[1] else NULL
+    scratch.counts = &counts[thread, 0]
     memset(scratch.taken.stamps, 0, stamps.shape[1] * sizeof(uint32_t))
     if scratch.waiting != NULL:
         memset(scratch.waiting, -1, waiting.shape[1] * sizeof(int64_t))
@@ -174,6 +178,7 @@ def train_chunks(
     int64_t[::1] n_correct,              # out  (n_chunks,)
     int64_t[::1] n_updates,              # out  (n_chunks,)
     float[:, ::1] rows_of_threads,       # scratch (num_threads, two rows)
+    int64_t[:, ::1] counts,              # in/out  (num_threads, one cache line)  see contexts.pxd
 ):
     """Train the given chunks of one hogwild epoch in place."""
     cdef:
@@ -192,7 +197,8 @@ def train_chunks(
     with nogil:
         for chunk in prange(first_chunk, last_chunk, schedule="static", num_threads=num_threads):
             train_chunk(&model, &recipe, &sources, &occurrences, chunk, stream(key, CHUNK_STREAM, chunk), indptr,
-                        indices, rows, weight_of, &rows_of_threads[threadid(), 0], losses, n_correct, n_updates)
+                        indices, rows, weight_of, &rows_of_threads[threadid(), 0], &counts[threadid(), 0], losses,
+                        n_correct, n_updates)
 
 
 # ---- for tests: the update without the sampler, the sampler without the update -----------------------------------
@@ -287,6 +293,7 @@ def apply_tetrads(
     object negatives,                    # in   a `_negatives.Negatives`
     object step,
     const int32_t[:, ::1] tetrads,       # in   (n, 4)  user and item, other user and other item
+    const float[::1] weights,            # in   (n,)
 ):
     """Apply tetrads in order; return (sum of losses, correctly ordered, updates)."""
     cdef:
@@ -296,7 +303,8 @@ def apply_tetrads(
         float[::1] room = np.empty(2 * model.width, dtype=np.float32)
         Py_ssize_t k
     for k in range(tetrads.shape[0]):
-        apply_tetrad(&model, &recipe, tetrads[k, 0], tetrads[k, 1], tetrads[k, 2], tetrads[k, 3], &room[0], &sums)
+        apply_tetrad(&model, &recipe, tetrads[k, 0], tetrads[k, 1], tetrads[k, 2], tetrads[k, 3],
+                     weights[k], &room[0], &sums)
     return sums.loss, sums.n_correct, sums.n_updates
 
 

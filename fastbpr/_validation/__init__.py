@@ -42,6 +42,7 @@ from fastbpr._validation.debias import (
     check_debias_choice,
     check_debias_option,
     check_propensities,
+    check_same_interactions,
 )
 from fastbpr._validation.evaluation import (
     check_entries,
@@ -238,6 +239,7 @@ __all__ = [
     "check_rows",
     "check_rows_are_good",
     "check_rows_of_items",
+    "check_same_interactions",
     "check_same_items",
     "check_same_labels",
     "check_scores",

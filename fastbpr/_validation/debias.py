@@ -16,6 +16,7 @@ def check_debias(debias: Any, most_in_context: float) -> None:
     check_number("negative_rate", debias.negative_rate, minimum=0, maximum=most_in_context)
     if debias.context_threshold is not None:
         check_number("context_threshold", debias.context_threshold, above=0)
+    check_number("bundling_power", debias.bundling_power, minimum=0, maximum=4)
     if debias.cap is not None:
         check_integer("cap", debias.cap, minimum=1)
     check_number("tetrad_share", debias.tetrad_share, minimum=0, maximum=most_in_context)
@@ -59,4 +60,13 @@ def check_debias_option(debias: str | None, context: str | None) -> None:
         raise ValueError(
             f"context must be given with --debias {debias}, got none. Name the column with the page, slate or session: "
             "--context COL."
+        )
+
+
+def check_same_interactions(name: str, n_in_rows: int, n_stored: int) -> None:
+    """Refuse Interactions whose matrix was changed behind the back of their rows."""
+    if n_in_rows != n_stored:
+        raise ValueError(
+            f"{name} must have the same interactions in its matrix and in the rows of its contexts, got {n_stored:,} "
+            f"and {n_in_rows:,}. Make a log anew instead of changing its matrix."
         )
