@@ -18,6 +18,7 @@ user NDCG@10   of one click of each user outside pages, held out; all items are 
 
 import argparse
 import os
+from itertools import product
 from pathlib import Path
 from statistics import median
 
@@ -37,7 +38,8 @@ METHODS = {
     '"context"': "context",
     '"context-strong"': "context-strong",
     "negatives of the context, rate 0.5": Debias(0.5),
-    "context weights, 1e-4": Debias(0, context_threshold=1e-4),
+    "weights by share, 1e-4": Debias(0, context_threshold=1e-4),
+    "cap, 1": Debias(0, cap=1),
     "tetrads, 0.4": Debias(0, tetrad_share=0.4),
     "offset, 1": Debias(0, offset=1),
     "propensities, 0.5 (popularity only)": Debias(0, propensity_power=0.5),
@@ -46,6 +48,7 @@ AFTERWARDS = {
     "plain, without context directions": without_context_directions,
     "plain, re-ranked": reranked,
 }
+PLACEBOS = ('"context"', '"context-strong"', "weights by share, 1e-4", "cap, 1")
 PRESETS = ("plain", '"context"', '"context-strong"')
 
 
@@ -64,14 +67,16 @@ class Shop:
         self.on_pages = sorted({item for items in self.shop.shown.values() for item in items})
         self.twin_lists = None
 
-    def log(self, strength=1.0, shuffled=None, twin=False):
-        """The training log; with contexts `shuffled` by a generator, they say nothing."""
+    def log(self, strength=1.0, shuffled=None, twin=False, seed=0):
+        """The training log; with ids of contexts shuffled, among "all" rows or those on "pages", they say nothing."""
         trending = self.shop.context_kinds == "trending"
         rows = np.flatnonzero(self.kept & ~trending if twin else self.kept)
         contexts, kinds = self.shop.contexts[rows], self.shop.context_kinds[rows]
         if shuffled is not None:
-            order = shuffled.permutation(len(rows))
-            contexts, kinds = contexts[order], kinds[order]
+            places = np.arange(len(rows)) if shuffled == "all" else np.flatnonzero(kinds == "trending")
+            order = np.random.default_rng(seed).permutation(places)
+            contexts, kinds = contexts.copy(), kinds.copy()
+            contexts[places], kinds[places] = contexts[order], kinds[order]
         strengths = {"session": 0.0} | ({} if twin or not (kinds == "trending").any() else {"trending": strength})
         shop = self.shop
         names = dict(zip(shop.item_labels.tolist(), shop.item_names.tolist(), strict=True))
@@ -158,13 +163,10 @@ def table(arguments):
             plain = fit(log, seed)
             for name, corrected in AFTERWARDS.items():
                 add(figures, name, shop.judged(corrected(plain, log), log, users=False)[0])
-            for name in PRESETS[1:]:
-                blind = shop.log(shuffled=np.random.default_rng(seed))
-                add(
-                    figures,
-                    f"placebo: {name}, contexts shuffled",
-                    shop.judged(fit(blind, seed, METHODS[name]), blind)[0],
-                )
+            for name, among in product(PLACEBOS, ("all", "pages")):
+                blind = shop.log(shuffled=among, seed=seed)
+                found = shop.judged(fit(blind, seed, METHODS[name]), blind)[0]
+                add(figures, f"placebo: {name}, ids shuffled among {among}", found)
         print_table(f"Trending share {title}", figures)
     others = {
         "No trending pages": ({"trending_share": 0.0}, 1.0),
@@ -212,9 +214,10 @@ def print_table(title, figures):
         for key in ("excess", "precision", "jaccard", "ndcg"):
             values = [row[key] for row in rows if key in row]
             cells.append(f"{np.mean(values):.4f} +- {np.std(values):.4f}" if values else "as plain")
-        cut = f"{1 - mean_of(rows, 'excess') / mean_of(plain, 'excess'):.1%}"
+        known = mean_of(plain, "excess") > 0  # else there was nothing to cut
+        cut = f"{1 - mean_of(rows, 'excess') / mean_of(plain, 'excess'):.1%}" if known else "-"
         of_twin = "" if twin is None else f"{mean_of(rows, 'precision') / mean_of(twin, 'precision'):.1%}"
-        over = f"{mean_of(rows, 'jaccard') / mean_of(plain, 'jaccard'):.1f}x"
+        over = f"{mean_of(rows, 'jaccard') / mean_of(plain, 'jaccard'):.1f}x" if twin is not None else "-"
         print("| " + " | ".join([*cells[:2], cut, cells[2], of_twin, cells[3], over, cells[4]]) + " |", flush=True)
 
 

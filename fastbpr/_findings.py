@@ -12,6 +12,7 @@ import scipy.sparse
 import scipy.stats
 
 from fastbpr import _alignment, _labels, _ranking, _retrieval, _validation
+from fastbpr._debias import debias_of
 from fastbpr._exposure_finding import Exposure
 from fastbpr._sentences import counted, number, percent
 from fastbpr.baselines import ItemCooccurrence, Popularity
@@ -281,6 +282,7 @@ class Comparison(NamedTuple):
     list_length: int
     recommendations: dict[str, dict[str, float]]  # name of the model to metrics; empty if nobody can be evaluated
     similar_items: dict[str, dict[str, float]]
+    without_debias: bool = False  # the model was fitted with debias, and this log has no contexts
 
     def times(self, task: str, other: str) -> float:
         """Return by how many times the model's NDCG is that of another, in ``recommendations`` or ``similar_items``."""
@@ -305,6 +307,8 @@ class Comparison(NamedTuple):
                 f"With early places counting more (NDCG), the model is {self.times(task, POPULARITY):.2f} times as "
                 f"good as popularity and {self.times(task, COOCCURRENCE):.2f} times as good as co-occurrence."
             )
+        if self.without_debias:
+            told.append("This log has no contexts: the new model learned without the model's debias.")
         if self.n_users < FEW_EVALUATED:
             told.append("With so few users, differences of a few percentage points are chance.")
         return told
@@ -326,6 +330,10 @@ def comparison_of(
     if not n_users:
         return Comparison(0, list_length, {}, {})
     parameters = {name: getattr(model, name) for name in inspect.signature(type(model)).parameters}
+    debias = debias_of(model.debias)
+    without_debias = debias is not None and debias.needs_contexts and getattr(train, "contexts", None) is None
+    if without_debias:
+        parameters["debias"] = None
     again = type(model)(**parameters | {"random_state": seed, "num_threads": num_threads})
     weights = None if hasattr(train, "user_items") else "ignore"  # how a plain matrix was meant is not known
     models = {
@@ -340,7 +348,7 @@ def comparison_of(
         }
         for judge in (evaluate, evaluate_similar_items)
     ]
-    return Comparison(n_users, list_length, *results)
+    return Comparison(n_users, list_length, *results, without_debias)
 
 
 # ---- is there enough to learn from? -----------------------------------------------------------------------------

@@ -38,8 +38,14 @@ def of_kinds(contexts: Contexts, kinds: Any) -> np.ndarray:
 
 
 def shared(contexts: Contexts, chosen: np.ndarray) -> np.ndarray:
-    """Return which of the chosen contexts have several users."""
-    return chosen & (users_of(contexts, chosen) >= MIN_USERS)
+    """Return which of the chosen contexts have several users, or one and it is known what was shown.
+
+    The latter are views of a page that others may have seen, too. What one user alone did together, as in a basket,
+    was shown by nobody.
+    """
+    n_users = users_of(contexts, chosen)
+    told = contexts.shown is not None and np.diff(contexts.shown.indptr) > 0
+    return chosen & ((n_users >= MIN_USERS) | ((n_users > 0) & told))
 
 
 def users_of(contexts: Contexts, chosen: np.ndarray) -> np.ndarray:

@@ -202,6 +202,8 @@ def tune(
     with quiet(optuna):
         starts = [search_space.first(), search_space.point_of(decided(BPR.preset("best"), matrix))]
         common = {"random_state": seed, "num_threads": num_threads}
+        if base is not None and base.debias is not None:
+            common["debias"] = base.debias
         search = Search(optuna, search_space, starts, data, common, deadline)
         search.run(n_trials, show_progress)
     return search.result()

@@ -413,3 +413,12 @@ def test_contexts_of_strength_0_and_logs_without_contexts_raise_no_suspicion(pag
     assert own.exposure.n_shared == 0
     assert "0 % of the rows are in contexts" in str(own)
     assert diagnose(model, log.user_items, refit=False).exposure is None
+
+
+def test_a_debiased_model_is_compared_without_debias_on_a_log_without_contexts():
+    shop = simulate_shop(n_users=100, n_items=40, n_clusters=4, trending_share=0.5, n_pages=4, random_state=0)
+    log = shop.interactions()
+    model = BPR(factors=4, iterations=2, debias="context", random_state=0).fit(log, show_progress=False)
+    told = str(diagnose(model, log.user_items))
+    assert "learned without the model's debias" in " ".join(told.split())
+    assert "without the model's debias" not in " ".join(str(diagnose(model, log)).split())

@@ -530,3 +530,21 @@ def test_a_model_that_knows_none_of_the_items_is_refused():
 def test_a_bad_number_of_contexts_is_refused(n):
     with pytest.raises((TypeError, ValueError), match="n must be an integer >= 1"):
         gluing_contexts(LOG, n)
+
+
+def test_views_of_a_page_count_where_it_is_known_what_they_showed():
+    # Every view has one user; twelve slates of six items were shown again and again.
+    rng = np.random.default_rng(0)
+    slates = [rng.choice(60, 6, replace=False) for _ in range(12)]
+    users, items, views, shown = [], [], [], {}
+    for view in range(1500):
+        slate = slates[rng.integers(12)]
+        shown[view] = slate.tolist()
+        for item in rng.choice(slate, 3, replace=False):
+            users.append(view % 500), items.append(int(item)), views.append(view)
+    log = Interactions.from_arrays(users, items, contexts=views, shown=shown)
+    model = BPR(factors=16, iterations=30, random_state=0).fit(log, show_progress=False)
+    found = co_exposure(model, log, K=5, groups=log.item_labels)
+    assert found.n_items == log.n_items
+    assert found.ceo > 0.6 > 0.3 > found.chance
+    assert co_exposure(model, Interactions.from_arrays(users, items, contexts=views), K=5).n_items == 0

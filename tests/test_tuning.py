@@ -13,6 +13,7 @@ from helpers import matrix
 from fastbpr import BPR, Interactions, tuning
 from fastbpr._search_space import MULTIPLIERS, SPACE, SearchSpace, widened
 from fastbpr._validation import Range
+from fastbpr.datasets import simulate_shop
 from fastbpr.errors import MissingExtraError
 from fastbpr.evaluation import evaluate
 from fastbpr.splitting import leave_one_out
@@ -335,3 +336,15 @@ def test_what_the_data_decide_may_be_part_of_the_space(communities):
     space = {"regularization": ["auto", 0.01], "factors": 8, "iterations": 5, "n_candidates": "auto"}
     found = tune(communities, minutes=None, n_trials=4, space=space, random_state=0, show_progress=False)
     assert {row["state"] for row in found.table} <= {"complete", "pruned"}
+
+
+def test_every_trial_and_the_result_have_the_debias_of_the_base():
+    shop = simulate_shop(n_users=100, n_items=40, n_clusters=4, trending_share=0.5, n_pages=4, random_state=0)
+    space = {"factors": [4], "iterations": [2, 3]}
+    found = tune(
+        shop.interactions(), minutes=None, n_trials=2, space=space, base=BPR(debias="context"), random_state=0,
+        show_progress=False,
+    )  # fmt: skip
+    model = found.model()
+    assert model.debias == "context"
+    assert model.fit(shop.interactions(), show_progress=False).debiasing.n_contexts == 4
