@@ -243,7 +243,7 @@ def pictures(arguments):
             curves[name].append(np.mean(values))
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
-    for (name, values), marker in zip(curves.items(), "osD^vP*", strict=True):
+    for (name, values), marker in zip(curves.items(), "osD^vP*X", strict=True):
         axes.plot(shares, values, marker=marker, label=name)
     axes.set(xlabel="share of clicks on trending pages", ylabel="excess CEO@10 of items on pages",
              title="Neighbours that only shared a page")  # fmt: skip
