@@ -251,7 +251,7 @@ class BPR(FactorModel):
         >>> model = BPR.preset("balanced", factors=8, random_state=0)
         >>> user_items = csr_array([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1]])
         >>> model.fit(user_items, show_progress=False).settings["n_candidates"]
-        1
+        4
         """
         _validation.check_choice("name", name, _presets.PRESETS)
         _validation.check_known_names("overrides", overrides, PARAMETERS)
