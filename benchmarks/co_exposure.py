@@ -3,7 +3,7 @@
     python benchmarks/co_exposure.py table    [--seeds 5]                  # simulated shop, Markdown
     python benchmarks/co_exposure.py pictures [--seeds 2] [--output FOLDER]
     python benchmarks/co_exposure.py cost     [--repetitions 7]            # nanoseconds per update
-    FASTBPR_DATA=folder python benchmarks/co_exposure.py real [--seeds 5]  # online_retail and coat
+    FASTBPR_DATA=folder python benchmarks/co_exposure.py real [--seeds 5]  # files
 
 The shop (`fastbpr.datasets.simulate_shop`: 6,000 users, 1,500 items in 40 families, half of the clicks off the user's
 tastes, 40 trending pages of 24 items that have nothing to do with families) is known to the last click. Its *twin* has
@@ -49,6 +49,7 @@ AFTERWARDS = {
     "plain, re-ranked": reranked,
 }
 PLACEBOS = ('"context"', '"context-strong"', "weights by share, 1e-4", "cap, 1")
+MARKERS = "osD^vP*X"
 PRESETS = ("plain", '"context"', '"context-strong"')
 
 
@@ -243,8 +244,10 @@ def pictures(arguments):
             curves[name].append(np.mean(values))
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
-    for (name, values), marker in zip(curves.items(), "osD^vP*X", strict=True):
-        axes.plot(shares, values, marker=marker, label=name)
+    lines = [
+        axes.plot(shares, values, marker=marker, label=name)[0]
+        for (name, values), marker in zip(curves.items(), MARKERS, strict=True)
+    ]
     axes.set(xlabel="share of clicks on trending pages", ylabel="excess CEO@10 of items on pages",
              title="Neighbours that only shared a page")  # fmt: skip
     axes.axhline(0, color="#999999", linewidth=0.8)
@@ -254,17 +257,20 @@ def pictures(arguments):
     strengths = (0.0, 0.1, 0.2, 0.5, 1.0)
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
+    colours = [line.get_color() for line in lines]
     for pages_by, style in (("quality", "-"), ("cluster", "--")):
-        for name, colour in zip(PRESETS[1:], ("#0072B2", "#D55E00"), strict=True):
+        for (name, debias), colour, marker in zip(shown.items(), colours, MARKERS, strict=True):
+            if name == "plain" or (pages_by == "cluster" and name not in PRESETS):
+                continue
             values = []
             for strength in strengths:
                 own = []
                 for seed in range(arguments.seeds):
                     shop = Shop(seed, trending_share=0.5, pages_by=pages_by)
                     log = shop.log(strength)
-                    own.append(shop.judged(fit(log, seed, METHODS[name]), log, users=False)[0]["precision"])
+                    own.append(shop.judged(fit(log, seed, debias), log, users=False)[0]["precision"])
                 values.append(np.mean(own))
-            axes.plot(strengths, values, style, color=colour, marker="o", label=f"{name}, pages by {pages_by}")
+            axes.plot(strengths, values, style, color=colour, marker=marker, label=f"{name}, pages by {pages_by}")
     axes.set(xlabel="strength of the pages' contexts", ylabel="precision@10 of items on pages", ylim=(0, 1.02),
              title="Neighbours of the same family")  # fmt: skip
     axes.legend(fontsize=8)
@@ -301,22 +307,31 @@ def cost(arguments):
 def real(arguments):
     folder = Path(os.environ.get("FASTBPR_DATA", Path(__file__).parents[2] / "shared" / "data"))
     retail(folder, arguments.seeds)
+    changed_lists(folder)
     coat(folder, arguments.seeds)
+    news(folder, 2 * arguments.seeds)
 
 
-def retail(folder, seeds):
+def retail_logs(folder):
+    """{title: log} of online_retail, with two things to take for contexts."""
     import pyarrow.parquet
 
     frame = pyarrow.parquet.read_table(folder / "online_retail.parquet").to_pandas()
     frame = frame[frame.CustomerID > 0]
-    days = frame.InvoiceDate.astype(str).str[:10]
+    contexts = {"invoices": frame.InvoiceNo.astype(str), "days": frame.InvoiceDate.astype(str).str[:10]}
+    return {
+        title: Interactions.from_arrays(
+            frame.CustomerID.to_numpy(), frame.StockCode.to_numpy(), contexts=own.to_numpy(),
+            item_names=frame.Description.to_numpy(),
+        )
+        for title, own in contexts.items()
+    }  # fmt: skip
+
+
+def retail(folder, seeds):
     print("\n| online_retail, contexts | debias | HR@10 across contexts | NDCG@10 | HR@10 leave-one-out | NDCG@10 |")
     print("|---|---|---:|---:|---:|---:|")
-    for title, contexts in {"invoices": frame.InvoiceNo.astype(str), "days": days}.items():
-        log = Interactions.from_arrays(
-            frame.CustomerID.to_numpy(), frame.StockCode.to_numpy(), contexts=contexts.to_numpy(),
-            item_names=frame.Description.to_numpy(),
-        )  # fmt: skip
+    for title, log in retail_logs(folder).items():
         for name, debias in {
             **{name: METHODS[name] for name in PRESETS},
             "negatives 0.2, cap 10": Debias(0.2, cap=10),
@@ -336,6 +351,68 @@ def retail(folder, seeds):
             print(f"| {title} | {name} | " + " | ".join(cells) + " |", flush=True)
 
 
+def changed_lists(folder, N=7):
+    """How far bestsellers' lists change on online_retail with days taken for pages, and those that change most."""
+    log = retail_logs(folder)["days"]
+    lists = {}
+    for name in PRESETS:
+        model = BPR(random_state=0, debias=METHODS[name]).fit(log, show_progress=False)
+        lists[name] = model.similar_items(np.arange(log.n_items), N=N + 1)[0][:, 1:]
+    again = BPR(random_state=1).fit(log, show_progress=False).similar_items(np.arange(log.n_items), N=N + 1)[0][:, 1:]
+    lists["plain, another seed"] = again
+    bestsellers = np.argsort(-np.bincount(log.user_items.indices, minlength=log.n_items), kind="stable")[:300]
+    print(f"\nonline_retail, days: Jaccard@{N} of the 300 bestsellers' lists with plain's")
+    for name, own in lists.items():
+        overlaps = np.array([jaccard(set(own[item]), set(lists["plain"][item])) for item in bestsellers])
+        print(f"{name}: {overlaps.mean():.2f}")
+        if name == '"context-strong"':
+            changed = bestsellers[np.argsort(overlaps, kind="stable")[:4]]
+    for item in changed:
+        print(f"\n{log.item_names[item]}")
+        for name in PRESETS:
+            print(f"  {name}: " + ", ".join(str(log.item_names[other]) for other in lists[name][item]))
+
+
+def news(folder, seeds):
+    """Which of the articles of an impression was clicked, after learning from 80 % of ebnerd's impressions."""
+    import pyarrow.parquet
+
+    table = pyarrow.parquet.read_table(folder / "ebnerd_behaviors.parquet")
+    users, pages = table["user_id"].to_numpy(), table["impression_id"].to_numpy()
+    shown = table["article_ids_inview"].to_pylist()
+    clicked = [own[0] for own in table["article_ids_clicked"].to_pylist()]
+    methods = {**{name: METHODS[name] for name in PRESETS}, "negatives of the slate, rate 0.9": Debias(0.9)}
+    areas = {}
+    for seed in range(seeds):
+        held_out = np.random.default_rng(seed).random(len(pages)) < 0.2
+        kept = np.flatnonzero(~held_out)
+        log = Interactions.from_arrays(
+            users[kept], np.array(clicked)[kept], contexts=pages[kept], shown={pages[row]: shown[row] for row in kept}
+        )
+        row_of = {label: row for row, label in enumerate(log.user_labels.tolist())}
+        column_of = {label: column for column, label in enumerate(log.item_labels.tolist())}
+        questions = []
+        for row in np.flatnonzero(held_out):
+            others = [column_of[item] for item in shown[row] if item in column_of and item != clicked[row]]
+            if users[row] in row_of and clicked[row] in column_of and others:
+                questions.append((row_of[users[row]], column_of[clicked[row]], others))
+        scores = {}
+        for name, debias in methods.items():
+            model = BPR(factors=16, iterations=50, learning_rate=0.05, regularization=0.1, random_state=seed,
+                        debias=debias).fit(log, show_progress=False)  # fmt: skip
+            scores[name] = model.user_factors @ model.item_factors.T + model.item_biases
+        n_clicks = np.bincount([column_of[clicked[row]] for row in kept], minlength=log.n_items)
+        scores["number of clicks"] = np.broadcast_to(n_clicks, (log.n_users, log.n_items))
+        for name, own in scores.items():
+            areas.setdefault(name, []).append(np.mean([
+                (own[user, item] > own[user, others]).mean() + (own[user, item] == own[user, others]).mean() / 2
+                for user, item, others in questions
+            ]))  # fmt: skip
+    print("\n| ebnerd, articles of one impression | AUC |\n|---|---:|")
+    for name, own in areas.items():
+        print(f"| {name} | {np.mean(own):.3f} +- {np.std(own):.3f} |")
+
+
 def coat(folder, seeds):
     """Learn from ratings >= 4 that users chose to give; judge by ratings of random items."""
     file = np.load(folder / "coat.npz")
@@ -347,17 +424,21 @@ def coat(folder, seeds):
         "propensities, power 0.5": Debias(0, propensity_power=0.5),
         "the file's propensities": Debias(0, propensities=np.minimum(1, exposure / exposure.max())),
     }
-    print("\n| coat | NDCG@5 | AUC |\n|---|---:|---:|")
-    for name, debias in methods.items():
+    settings = {
+        "default settings": {},
+        "16 factors, 100 iterations, learning rate .05, regularization .1":
+            {"factors": 16, "iterations": 100, "learning_rate": 0.05, "regularization": 0.1},
+    }  # fmt: skip
+    print("\n| coat | | NDCG@5 | AUC |\n|---|---|---:|---:|")
+    for (title, parameters), (name, debias) in product(settings.items(), methods.items()):
         rows = []
         for seed in range(2 * seeds):
-            model = BPR(factors=16, iterations=100, learning_rate=0.05, regularization=0.1, random_state=seed,
-                        debias=debias).fit(chosen, show_progress=False)  # fmt: skip
+            model = BPR(**parameters, random_state=seed, debias=debias).fit(chosen, show_progress=False)
             rows.append(judged_by_random_ratings(model, file["test_random_ratings"]))
         cells = [
             f"{mean:.4f} +- {sd:.4f}" for mean, sd in zip(np.mean(rows, axis=0), np.std(rows, axis=0), strict=True)
         ]
-        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+        print(f"| {title} | {name} | " + " | ".join(cells) + " |", flush=True)
 
 
 def judged_by_random_ratings(model, ratings):

@@ -37,8 +37,9 @@ class Debias:
     bundling_power : float, default 0.0
         h from 0 to 4. A step in context c with a usual negative is multiplied with ``(1 + B_c) ** (-h * k_c)``. B_c is
         how many more interactions the user of an interaction has in the same context, on average, than if users'
-        interactions were spread over the contexts at random, 0 if it is not more. So what visitors do at once on a page
-        counts, together, for little more than one interaction, and contexts that mean nothing keep their weight.
+        interactions were spread over the contexts at random, 0 if it is not more. So, with h = 1, what a visitor does
+        at once on a page counts, together, for little more than one interaction, with a larger h for less the more it
+        is, and contexts that mean nothing keep their weight.
     cap : int or None, default None
         M >= 1. What one user chose in one context counts, together, at most like M interactions: each of n_uc choices
         is multiplied with ``min(1, M / n_uc) ** k_c``. None leaves it out.
@@ -120,8 +121,8 @@ class Debias:
 
 
 DEBIAS_PRESETS = {
-    "context": Debias(negative_rate=0.0, bundling_power=1.0),
-    "context-strong": Debias(negative_rate=0.0, bundling_power=2.0),
+    "context": Debias(negative_rate=0.0, bundling_power=1.5),
+    "context-strong": Debias(negative_rate=0.0, bundling_power=3.0),
 }
 
 

@@ -120,8 +120,8 @@ class BPR(FactorModel):
     debias : None, {"context", "context-strong"} or fastbpr.exposure.Debias, default None
         What training does against co-exposure bias: items that look alike only because they shared a page. Needs
         `Interactions` with contexts. ``"context"`` and ``"context-strong"`` were chosen by measurement: they let what
-        visitors do at once on one page count for little more than one interaction, the strong one for less
-        (`fastbpr.exposure.DEBIAS_PRESETS`). A mapping of `Debias`'s parameters is taken, too.
+        a visitor does at once on one page count for less than one interaction, the less the more it is, and more so
+        the strong one (`fastbpr.exposure.DEBIAS_PRESETS`). A mapping of `Debias`'s parameters is taken, too.
 
     Attributes
     ----------
