@@ -255,7 +255,7 @@ def pictures(arguments):
     figure.savefig(folder / "co_exposure_share.svg")
 
     strengths = (0.0, 0.1, 0.2, 0.5, 1.0)
-    figure = Figure(figsize=(8, 5), layout="constrained")
+    figure = Figure(figsize=(11, 5), layout="constrained")
     axes = figure.subplots()
     colours = [line.get_color() for line in lines]
     for pages_by, style in (("quality", "-"), ("cluster", "--")):
@@ -273,7 +273,7 @@ def pictures(arguments):
             axes.plot(strengths, values, style, color=colour, marker=marker, label=f"{name}, pages by {pages_by}")
     axes.set(xlabel="strength of the pages' contexts", ylabel="precision@10 of items on pages", ylim=(0, 1.02),
              title="Neighbours of the same family")  # fmt: skip
-    axes.legend(fontsize=8)
+    figure.legend(fontsize=8, loc="outside right upper")
     figure.savefig(folder / "co_exposure_strength.svg")
     print(f"Wrote co_exposure_share.svg and co_exposure_strength.svg to {folder}.")
 
