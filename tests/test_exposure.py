@@ -3,6 +3,7 @@
 import math
 import re
 import sys
+import tracemalloc
 from collections import Counter
 from itertools import combinations
 from types import SimpleNamespace
@@ -146,7 +147,7 @@ def glue_by_hand(log, kinds=None):
 
 
 @pytest.mark.parametrize("kinds", [None, ["page", "basket"]])
-@pytest.mark.parametrize("at_once", [2**22, 50])
+@pytest.mark.parametrize("at_once", [2**20, 50, 1])
 def test_glued_pairs_are_what_counting_by_hand_gives(kinds, at_once, monkeypatch):
     monkeypatch.setattr(sys.modules["fastbpr.exposure.gluing"], "PAIRS_AT_ONCE", at_once)
     log = random_log(n_rows=300, n_users=60, n_items=40)
@@ -166,6 +167,35 @@ def test_glued_pairs_are_what_counting_by_hand_gives(kinds, at_once, monkeypatch
     excess = [one.excess for one in found]
     assert excess == sorted(excess, reverse=True)
     assert gluing_contexts(log, n=2, kinds=kinds) == found[:2]
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("at_once", [2**20, 100, 7])
+def test_parts_of_a_context_with_many_items_are_added_up(seed, at_once, monkeypatch):
+    monkeypatch.setattr(sys.modules["fastbpr.exposure.gluing"], "PAIRS_AT_ONCE", at_once)
+    rng = np.random.default_rng(seed)
+    users, contexts = (200 * rng.random(900) ** 2).astype(int), rng.integers(2, size=900)
+    items = rng.integers(100, size=900)
+    together = users < 20  # they choose 10 items of their own on each page
+    items[together] = 100 + 10 * contexts[together] + rng.integers(10, size=together.sum())
+    log = Interactions.from_arrays(users, items, contexts=contexts)
+    expected = glue_by_hand(log)
+    assert all(10 < n_pairs < 200 for _, _, n_pairs, *_ in expected.values())
+    assert {one.context: (one.n_users, one.n_items, *one[5:]) for one in gluing_contexts(log)} == expected
+
+
+def test_memory_does_not_grow_with_all_pairs_of_a_context_with_many_items(monkeypatch):
+    monkeypatch.setattr(sys.modules["fastbpr.exposure.gluing"], "PAIRS_AT_ONCE", 2**16)
+    rng = np.random.default_rng(0)
+    n_items = 2000
+    log = Interactions.from_arrays(
+        np.repeat(np.arange(100), 500), rng.integers(n_items, size=50_000), contexts=["page"] * 50_000
+    )
+    tracemalloc.start()
+    gluing_contexts(log)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * n_items**2  # half of what the numbers of common users would take, and no indices
 
 
 def test_labels_that_are_dates_stay_dates():

@@ -14,7 +14,7 @@ from fastbpr._parts import parts_of
 from fastbpr.exposure import _chance
 from fastbpr.interactions import Interactions
 
-PAIRS_AT_ONCE = 2**22
+PAIRS_AT_ONCE = 2**20  # pairs of items with common users: 80 MB
 MIN_COMMON = 2  # users who have two items from one context, to be more than an accident
 
 
@@ -102,7 +102,7 @@ def gluing_contexts(log: Interactions, n: int = 10, *, kinds: Any = None) -> Glu
     reaches x_cij with a probability of at most 5 %: if this context alone gives the pair more common users than chance
     gives it in the whole log. Then ``n_pairs`` is the number of such pairs, and ``excess`` their sum of x_cij - e_ij.
 
-    Time and memory grow with the number of pairs of items that users clicked on in the same context.
+    Time grows with the number of pairs of items that users clicked on in the same context; memory does not.
 
     Examples
     --------
@@ -125,15 +125,19 @@ def gluing_contexts(log: Interactions, n: int = 10, *, kinds: Any = None) -> Glu
     visits = _visits.visits_of(contexts, counted, log.n_items)
     n_contexts = len(counted)
     n_pairs, excess = np.zeros(n_contexts, dtype=np.int64), np.zeros(n_contexts)
+    largest = np.zeros(n_contexts)  # of what pairs are beyond chance
     strongest: dict[int, tuple[int, int]] = {}
     for of_pair, left, right, n_common in pairs_in_contexts(visits):
         expected = share * item_users[left] * item_users[right]
-        glued = (n_common >= MIN_COMMON) & _chance.beyond_chance(n_common, expected)
+        glued = _chance.beyond_chance(n_common, expected)
         of_pair, left, right, beyond = of_pair[glued], left[glued], right[glued], (n_common - expected)[glued]
         n_pairs += np.bincount(of_pair, minlength=n_contexts)
         excess += np.bincount(of_pair, weights=beyond, minlength=n_contexts)
-        order = np.lexsort((right, left, -beyond, of_pair))
-        first = order[np.diff(of_pair[order], prepend=-1) > 0]
+        before = largest.copy()
+        np.maximum.at(largest, of_pair, beyond)
+        best = np.flatnonzero((beyond == largest[of_pair]) & (beyond > before[of_pair]))
+        best = best[np.lexsort((right[best], left[best], of_pair[best]))]
+        first = best[np.diff(of_pair[best], prepend=-1) > 0]
         strongest |= {int(of_pair[k]): (int(left[k]), int(right[k])) for k in first}
     users = np.bincount(visits.contexts, minlength=n_contexts)
     items = items_of(visits, n_contexts)
@@ -178,10 +182,11 @@ def items_of(visits: _visits.Visits, n_contexts: int) -> np.ndarray:
 def pairs_in_contexts(
     visits: _visits.Visits,
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
-    """Yield (context, first item, second item, number of users who clicked on both there), contexts never divided.
+    """Yield (context, first item, second item, number of users who clicked on both there, two at least).
 
     In the matrix of visits and places, which are items of one context, two columns have a row in common only if they
-    are of the same context; so their products count common users inside contexts.
+    are of the same context; so their products count common users inside contexts. They are computed for some contexts
+    at a time, and of a large one for some places at a time, in ascending order.
     """
     n_items = visits.items.shape[1]
     sizes = np.diff(visits.items.indptr).astype(np.int64)
@@ -189,11 +194,18 @@ def pairs_in_contexts(
     costs = np.add.reduceat(sizes**2, starts) if len(starts) else sizes
     bounds = np.append(starts, len(sizes))
     for some in parts_of(costs, PAIRS_AT_ONCE):
-        part = slice(bounds[some.start], bounds[some.stop])
-        items, contexts = visits.items[part], visits.contexts[part]
+        visit = slice(bounds[some.start], bounds[some.stop])
+        items, contexts = visits.items[visit], visits.contexts[visit]
         keys = np.repeat(contexts, np.diff(items.indptr)) * n_items + items.indices
         places, numbers = np.unique(keys, return_inverse=True)
-        table = scipy.sparse.csr_array((items.data, numbers, items.indptr), shape=(items.shape[0], len(places)))
-        common = scipy.sparse.coo_array(scipy.sparse.triu(table.T @ table, k=1))
-        left, right = places[common.row], places[common.col]
-        yield left // n_items, left % n_items, right % n_items, common.data
+        ones = np.ones(len(numbers), dtype=np.int32)
+        of_visit = scipy.sparse.csr_array((ones, numbers, items.indptr), shape=(items.shape[0], len(places)))
+        of_place = scipy.sparse.csr_array(of_visit.T)
+        context_of = places // n_items
+        n_places = np.bincount(context_of)[context_of]  # of the context: a place has pairs with no more
+        for part in parts_of(np.minimum(of_place @ sizes[visit], n_places), PAIRS_AT_ONCE):
+            common = (of_place[part] @ of_visit).tocoo()
+            first = common.row + part.start
+            several = (common.col > first) & (common.data >= MIN_COMMON)
+            left, right = places[first[several]], places[common.col[several]]
+            yield left // n_items, left % n_items, right % n_items, common.data[several]
