@@ -193,7 +193,7 @@ def without_pages(shop, model, log):
     neighbours = model.similar_items(np.arange(log.n_items), N=K + 1)[0][:, 1:]
     precision = float((families[neighbours] == families[:, None]).mean())
     ndcg = evaluate(model, log, shop.test(log), K=K, metrics=["ndcg"])[f"ndcg@{K}"]
-    return {"excess": np.nan, "precision": precision, "jaccard": np.nan, "ndcg": ndcg}
+    return {"precision": precision, "ndcg": ndcg}
 
 
 def add(figures, name, found):
@@ -206,15 +206,16 @@ def print_table(title, figures):
     print("| | excess CEO@10 | cut by | precision@10 | of the twin's | Jaccard@10 | over plain | user NDCG@10 |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|")
     plain, twin = figures["plain"], figures.get("twin (an oracle)")
+    missing = {"excess": "-", "jaccard": "-", "ndcg": "as plain"}  # nothing to say without pages; users' vectors stay
 
     def mean_of(rows, key):
-        return np.mean([row[key] for row in rows])
+        return np.mean([row.get(key, 0) for row in rows])
 
     for name, rows in figures.items():
         cells = [name]
         for key in ("excess", "precision", "jaccard", "ndcg"):
             values = [row[key] for row in rows if key in row]
-            cells.append(f"{np.mean(values):.4f} +- {np.std(values):.4f}" if values else "as plain")
+            cells.append(f"{np.mean(values):.4f} +- {np.std(values):.4f}" if values else missing[key])
         known = mean_of(plain, "excess") > 0  # else there was nothing to cut
         cut = f"{1 - mean_of(rows, 'excess') / mean_of(plain, 'excess'):.1%}" if known else "-"
         of_twin = "" if twin is None else f"{mean_of(rows, 'precision') / mean_of(twin, 'precision'):.1%}"

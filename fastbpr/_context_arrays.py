@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +28,11 @@ def none_of(dtype: type) -> np.ndarray:
     return np.empty(0, dtype=dtype)
 
 
+NOTHING_TO_DO = (
+    "Debias had nothing to do: no context has a strength above 0, and several users or items known to have been shown."
+)
+
+
 class Debiasing(NamedTuple):
     """What a fit with ``debias`` did."""
 
@@ -40,10 +46,7 @@ class Debiasing(NamedTuple):
     def sentence(self) -> str:
         """Tell what was done."""
         if not self.n_contexts:
-            return (
-                "Debias had nothing to do: no context has a strength above 0, and several users or items known to have "
-                "been shown."
-            )
+            return NOTHING_TO_DO
         return (
             f"Debias: {counted('context', self.n_contexts)} with {self.share:.0%} of the interactions. Steps there "
             f"weigh {self.mean_weight:.2g} of others on average; {self.negatives:.0%} had negatives of their context, "
@@ -266,6 +269,7 @@ def debiased(log: Any, positives: Any, matrix: csr_array, debias: Debias | None)
     occurrences = Occurrences(_validation.check_contexts("user_items", log), matrix.shape[1])
     _validation.check_same_interactions("user_items", len(occurrences.starts) - 1, matrix.nnz)
     if occurrences.n_contexts == 0:
+        logging.getLogger("fastbpr").warning("%s", NOTHING_TO_DO)
         return positives._replace(weights=weights), NothingActs()
     if not debias.changes_steps:
         contexts = WeightsOnly(matrix, occurrences, debias)

@@ -14,7 +14,7 @@ import scipy.sparse
 
 from fastbpr import _fitting, _fold_in, _parameters, _presets, _storage, _validation
 from fastbpr._context_arrays import Debiasing
-from fastbpr._debias import Debias, described
+from fastbpr._debias import Debias, described, warn_of_propensities
 from fastbpr._early_stopping import ValidationRules
 from fastbpr._factor_model import FactorModel
 from fastbpr._schedules import Positives
@@ -452,6 +452,7 @@ class BPR(FactorModel):
         """
         _parameters.check_parameters(self)
         users, items, biases = _validation.check_tables(self)
+        warn_of_propensities(self.debias)
         header = {
             "parameters": {name: _storage.jsonable(described(getattr(self, name))) for name in PARAMETERS},
             "settings": {name: _storage.jsonable(value) for name, value in self.settings.items()},

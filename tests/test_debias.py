@@ -456,3 +456,23 @@ def test_items_of_a_context_are_drawn_evenly():
     )  # fmt: skip
     counts = times_negative(log, Debias(0.8), "blocked", n_epochs)[log.item_rows(list(range(1, 12)))]
     assert stats.chisquare(np.round(counts)).pvalue > 1e-4
+
+
+def test_a_fit_whose_contexts_say_nothing_warns(caplog):
+    log = Interactions.from_arrays(["a", "a", "b", "b"], ["x", "y", "y", "z"], contexts=["p", "p", "q", "q"])
+    fit(log, debias="context")
+    assert caplog.messages == [
+        "Debias had nothing to do: no context has a strength above 0, and several users or items known to have been "
+        "shown."
+    ]
+
+
+def test_saving_a_model_says_that_its_propensities_stay_behind(tmp_path, caplog):
+    model = fit(scipy.sparse.csr_array(np.eye(3)), debias=Debias(**NOTHING, propensities=[0.5, 0.4, 1.0]))
+    model.save(tmp_path / "model.npz")
+    assert caplog.messages == [
+        "Propensities are not stored with the model: give them to debias again before it is fitted anew."
+    ]
+    caplog.clear()
+    fit(scipy.sparse.csr_array(np.eye(3)), debias=Debias(**NOTHING, propensity_power=0.5)).save(tmp_path / "model.npz")
+    assert not caplog.messages
