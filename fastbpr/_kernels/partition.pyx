@@ -87,7 +87,7 @@ def bucket_interactions(
     int32_t[::1] bucket_places,          # out  (n_interactions,)
     float[::1] bucket_weights,           # out  (n_interactions,), or empty
     const int64_t[::1] occurrence_starts,    # in   (n_interactions + 1,), or empty
-    const int32_t[::1] occurrence_contexts,  # in   (n_occurrences,)  contexts of each interaction, at least one, -1 = none
+    const int32_t[::1] occurrence_contexts,  # in   (n_occurrences,)  one or more of each interaction, -1 = none
     int32_t[::1] bucket_contexts,        # out  (n_interactions,), or empty
     int num_threads,
 ):
@@ -203,7 +203,8 @@ def group_contexts(
 
 
 cdef void group_context(const int32_t* items, int64_t first, int64_t last, const uint16_t* block_of_item,
-                        const int32_t* place_of_item, Py_ssize_t n_blocks, int64_t* ends, int32_t* places) noexcept nogil:
+                        const int32_t* place_of_item, Py_ssize_t n_blocks, int64_t* ends,
+                        int32_t* places) noexcept nogil:
     """Counting sort of one context; `ends` are those of its groups, which begin where the one before ends."""
     cdef Py_ssize_t block
     cdef int64_t entry

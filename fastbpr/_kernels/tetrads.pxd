@@ -94,8 +94,8 @@ cdef inline void apply_tetrad(const Model* model, const Recipe* recipe, Py_ssize
         apply_width(model, recipe, model.width, p_u, q_i, p_v, q_j, weight, room, sums)
 
 
-cdef inline bint try_tetrad(const Model* model, const Recipe* recipe, const Tetrads* tetrads, int32_t user, int32_t item,
-                            int32_t other_user, int32_t other_item, float weight, float* room,
+cdef inline bint try_tetrad(const Model* model, const Recipe* recipe, const Tetrads* tetrads, int32_t user,
+                            int32_t item, int32_t other_user, int32_t other_item, float weight, float* room,
                             Sums* sums) noexcept nogil:
     """Make the step of two positives; return False if that is none, because one of the users has both items."""
     if (

@@ -65,7 +65,7 @@ def train_stages(
     const int32_t[::1] block_items,      # in   (n_items,)
     uint32_t[:, ::1] stamps,             # scratch (num_threads, largest block + one cache line, which is not shared)
     float[:, ::1] rows,                  # scratch (num_threads, two rows)
-    int64_t[:, ::1] waiting,             # scratch (num_threads, SLOTS * n_contexts and a cache line) with tetrads, else (.., 0)
+    int64_t[:, ::1] waiting,             # scratch (num_threads, SLOTS * n_contexts + a cache line), or (.., 0)
     int64_t[:, ::1] counts,              # in/out  (num_threads, one cache line)  see contexts.pxd
     int64_t[:, ::1] progress,            # scratch (n_blocks, one cache line)
     double[:, ::1] losses,               # out  (n_blocks, n_blocks)  sum of losses of each bucket
