@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from scipy.sparse import csr_array
 from fastbpr import _validation
 from fastbpr._debias import MOST_IN_CONTEXT, Debias
 from fastbpr._kernels import partition
-from fastbpr._occurrences import Occurrences
+from fastbpr._occurrences import Occurrences, why_none_acts
 from fastbpr._sentences import counted
 
 FEWEST_BLOCKS = 4  # so that some work for threads is left
@@ -262,10 +263,13 @@ def debiased(log: Any, positives: Any, matrix: csr_array, debias: Debias | None)
         weights = by_item[positives.indices] * (weights if len(weights) else 1)
         weights = (weights / weights.mean()).astype(np.float32)
     if not debias.needs_contexts:
+        if by_item is None:
+            logging.getLogger("fastbpr").warning("debias changes nothing: all its methods are off.")
         return positives._replace(weights=weights), NO_CONTEXTS
     occurrences = Occurrences(_validation.check_contexts("user_items", log), matrix.shape[1])
     _validation.check_same_interactions("user_items", len(occurrences.starts) - 1, matrix.nnz)
     if occurrences.n_contexts == 0:
+        logging.getLogger("fastbpr").warning("debias does nothing about contexts: %s.", why_none_acts(log.contexts))
         return positives._replace(weights=weights), NothingActs()
     if not debias.changes_steps:
         contexts = WeightsOnly(matrix, occurrences, debias)

@@ -133,6 +133,12 @@ def debias_of(value: Any) -> Debias | None:
     return DEBIAS_PRESETS[value] if isinstance(value, str) else value
 
 
+def knows_propensities(value: Any) -> bool:
+    """Whether a parameter ``debias`` has propensities, which `described` and files leave out."""
+    debias = debias_of(value)
+    return debias is not None and debias.propensities is not None
+
+
 def described(value: Any) -> Any:
     """Return a parameter as it is, but methods as a dict."""
     return value.as_dict() if isinstance(value, Debias) else value
