@@ -201,26 +201,33 @@ def add(figures, name, found):
 
 
 def print_table(title, figures):
-    """Means and standard deviations over seeds, and what they are of plain's and the twin's."""
-    print(f"\n{title} (mean +- standard deviation over {len(figures['plain'])} seeds)\n")
-    print("| | excess CEO@10 | cut by | precision@10 | of the twin's | Jaccard@10 | over plain | user NDCG@10 |")
-    print("|---|---:|---:|---:|---:|---:|---:|---:|")
+    """Means and standard deviations over seeds, what they are of plain's and the twin's, and no empty columns."""
     plain, twin = figures["plain"], figures.get("twin (an oracle)")
-    missing = {"excess": "-", "jaccard": "-", "ndcg": "as plain"}  # nothing to say without pages; users' vectors stay
 
     def mean_of(rows, key):
-        return np.mean([row.get(key, 0) for row in rows])
+        return np.mean([row[key] for row in rows])
 
-    for name, rows in figures.items():
-        cells = [name]
-        for key in ("excess", "precision", "jaccard", "ndcg"):
-            values = [row[key] for row in rows if key in row]
-            cells.append(f"{np.mean(values):.4f} +- {np.std(values):.4f}" if values else missing[key])
-        known = mean_of(plain, "excess") > 0  # else there was nothing to cut
-        cut = f"{1 - mean_of(rows, 'excess') / mean_of(plain, 'excess'):.1%}" if known else "-"
-        of_twin = "" if twin is None else f"{mean_of(rows, 'precision') / mean_of(twin, 'precision'):.1%}"
-        over = f"{mean_of(rows, 'jaccard') / mean_of(plain, 'jaccard'):.1f}x" if twin is not None else "-"
-        print("| " + " | ".join([*cells[:2], cut, cells[2], of_twin, cells[3], over, cells[4]]) + " |", flush=True)
+    def shown(rows, key):
+        values = [row[key] for row in rows if key in row]
+        return f"{np.mean(values):.4f} +- {np.std(values):.4f}" if values else "as plain"
+
+    headings = {"excess": "excess CEO@10", "precision": "precision@10", "jaccard": "Jaccard@10", "ndcg": "user NDCG@10"}
+    columns = {"": list(figures)}
+    for key, heading in headings.items():
+        if key not in plain[0]:
+            continue
+        columns[heading] = [shown(rows, key) for rows in figures.values()]
+        if key == "excess" and mean_of(plain, key) > 0:  # else there was nothing to cut
+            columns["cut by"] = [f"{1 - mean_of(rows, key) / mean_of(plain, key):.1%}" for rows in figures.values()]
+        if key == "precision" and twin:
+            columns["of the twin's"] = [f"{mean_of(rows, key) / mean_of(twin, key):.1%}" for rows in figures.values()]
+        if key == "jaccard" and twin:
+            columns["over plain"] = [f"{mean_of(rows, key) / mean_of(plain, key):.1f}x" for rows in figures.values()]
+    print(f"\n{title} (mean +- standard deviation over {len(plain)} seeds)\n")
+    print(f"| {' | '.join(columns)} |".replace("|  |", "| |"))
+    print("|---|" + "---:|" * (len(columns) - 1))
+    for cells in zip(*columns.values(), strict=True):
+        print(f"| {' | '.join(cells)} |", flush=True)
 
 
 # ---- pictures ---------------------------------------------------------------------------------------------------

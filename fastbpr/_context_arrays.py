@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 from fastbpr import _validation
 from fastbpr._debias import MOST_IN_CONTEXT, Debias
 from fastbpr._kernels import partition
-from fastbpr._occurrences import Occurrences
+from fastbpr._occurrences import Occurrences, why_none_acts
 from fastbpr._sentences import counted
 
 FEWEST_BLOCKS = 4  # so that some work for threads is left
@@ -26,11 +26,6 @@ N_COUNTS = 8  # of a thread, a cache line: entries in contexts, negatives of the
 def none_of(dtype: type) -> np.ndarray:
     """Return an empty array: what the kernels take for what a fit has no use for."""
     return np.empty(0, dtype=dtype)
-
-
-NOTHING_TO_DO = (
-    "Debias had nothing to do: no context has a strength above 0, and several users or items known to have been shown."
-)
 
 
 class Debiasing(NamedTuple):
@@ -46,7 +41,10 @@ class Debiasing(NamedTuple):
     def sentence(self) -> str:
         """Tell what was done."""
         if not self.n_contexts:
-            return NOTHING_TO_DO
+            return (
+                "Debias had nothing to do: no context has a strength above 0, and several users or items known to have "
+                "been shown."
+            )
         return (
             f"Debias: {counted('context', self.n_contexts)} with {self.share:.0%} of the interactions. Steps there "
             f"weigh {self.mean_weight:.2g} of others on average; {self.negatives:.0%} had negatives of their context, "
@@ -265,11 +263,13 @@ def debiased(log: Any, positives: Any, matrix: csr_array, debias: Debias | None)
         weights = by_item[positives.indices] * (weights if len(weights) else 1)
         weights = (weights / weights.mean()).astype(np.float32)
     if not debias.needs_contexts:
+        if by_item is None:
+            logging.getLogger("fastbpr").warning("debias changes nothing: all its methods are off.")
         return positives._replace(weights=weights), NO_CONTEXTS
     occurrences = Occurrences(_validation.check_contexts("user_items", log), matrix.shape[1])
     _validation.check_same_interactions("user_items", len(occurrences.starts) - 1, matrix.nnz)
     if occurrences.n_contexts == 0:
-        logging.getLogger("fastbpr").warning("%s", NOTHING_TO_DO)
+        logging.getLogger("fastbpr").warning("debias does nothing about contexts: %s.", why_none_acts(log.contexts))
         return positives._replace(weights=weights), NothingActs()
     if not debias.changes_steps:
         contexts = WeightsOnly(matrix, occurrences, debias)

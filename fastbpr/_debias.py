@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -135,14 +134,12 @@ def debias_of(value: Any) -> Debias | None:
     return DEBIAS_PRESETS[value] if isinstance(value, str) else value
 
 
+def knows_propensities(value: Any) -> bool:
+    """Whether a parameter ``debias`` has propensities, which `described` and files leave out."""
+    debias = debias_of(value)
+    return debias is not None and debias.propensities is not None
+
+
 def described(value: Any) -> Any:
     """Return a parameter as it is, but methods as a dict."""
     return value.as_dict() if isinstance(value, Debias) else value
-
-
-def warn_of_propensities(value: Any) -> None:
-    """Say what a file will not have, where there is something."""
-    if isinstance(value, Debias) and value.propensities is not None:
-        logging.getLogger("fastbpr").warning(
-            "Propensities are not stored with the model: give them to debias again before it is fitted anew."
-        )

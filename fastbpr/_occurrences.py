@@ -122,6 +122,16 @@ def acting_of(contexts: Any) -> np.ndarray:
     return acting & (contexts.strengths > 0)
 
 
+def why_none_acts(contexts: Any) -> str:
+    """Tell what contexts lack, none of which acts."""
+    present = np.unique(contexts.contexts[contexts.contexts != MISSING])
+    if not len(present):
+        return "no interaction is in a context"
+    if not (contexts.strengths[present] > 0).any():
+        return "all contexts have a strength of 0"
+    return "no context with a strength above 0 has several users, or items that are known to have been shown"
+
+
 def relative(weights: np.ndarray, of_all: np.ndarray) -> np.ndarray:
     """Return weights over the mean of the tenth of all occurrences that weigh most, and 1 at most.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import logging
 import os
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ import scipy.sparse
 
 from fastbpr import _fitting, _fold_in, _parameters, _presets, _storage, _validation
 from fastbpr._context_arrays import Debiasing
-from fastbpr._debias import Debias, described, warn_of_propensities
+from fastbpr._debias import Debias, described, knows_propensities
 from fastbpr._early_stopping import ValidationRules
 from fastbpr._factor_model import FactorModel
 from fastbpr._schedules import Positives
@@ -452,12 +453,12 @@ class BPR(FactorModel):
         """
         _parameters.check_parameters(self)
         users, items, biases = _validation.check_tables(self)
-        warn_of_propensities(self.debias)
         header = {
             "parameters": {name: _storage.jsonable(described(getattr(self, name))) for name in PARAMETERS},
             "settings": {name: _storage.jsonable(value) for name, value in self.settings.items()},
             "history": [list(epoch) for epoch in self.history],
             "debiasing": None if self.debiasing is None else list(self.debiasing),
+            "knew_propensities": knows_propensities(self.debias),
         }
         arrays = {name: getattr(self, name) for name in FITTED_ARRAYS if getattr(self, name) is not None}
         arrays |= {"user_factors": users, "item_factors": items, "item_biases": biases}
@@ -498,6 +499,11 @@ class BPR(FactorModel):
         factors = tuple(arrays[name] for name in ("user_factors", "item_factors", "item_biases"))
         labels = [arrays.get(name) for name in ("user_labels", "item_labels", "item_names")]
         model._set_fitted(factors, (arrays["liked_indptr"], arrays["liked_indices"]), *labels, **fitted)
+        if header.get("knew_propensities"):
+            logging.getLogger("fastbpr").warning(
+                "The model in %s was fitted with known propensities; files do not keep them: give them again to refit.",
+                path,
+            )
         return model
 
     def __repr__(self) -> str:

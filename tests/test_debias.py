@@ -1,5 +1,6 @@
 """What training does with contexts: negatives of the same page, weights, caps, tetrads, offsets, propensities."""
 
+import logging
 import re
 
 import numpy as np
@@ -358,6 +359,50 @@ def test_all_methods_go_with_all_recipes(schedule, recipe):
         assert np.mean(losses[-5:]) < np.mean(losses[:5])
 
 
+@pytest.mark.parametrize(("log", "methods", "told"), [
+    (page_log(context_strengths=0), {}, "about contexts: all contexts have a strength of 0."),
+    (Interactions.from_arrays([1, 1, 2], [1, 2, 3], contexts=[None] * 3), {}, "no interaction is in a context."),
+    (Interactions.from_arrays([1, 1, 2], [1, 2, 3], contexts=["a", "a", "b"]), {"cap": 1},
+     "no context with a strength above 0 has several users, or items that are known to have been shown."),
+    (page_log(), NOTHING, "debias changes nothing: all its methods are off."),
+])  # fmt: skip
+def test_a_fit_warns_once_where_debias_has_nothing_to_do(log, methods, told, caplog):
+    with caplog.at_level(logging.WARNING, "fastbpr"):
+        fit(log, debias=Debias(**methods))
+    (message,) = caplog.messages
+    assert message.endswith(told)
+
+
+@pytest.mark.parametrize("debias", [None, "context", Debias(**NOTHING, propensity_power=0.5)])
+def test_a_fit_does_not_warn_where_debias_acts_or_is_not_asked_for(debias, caplog):
+    with caplog.at_level(logging.WARNING, "fastbpr"):
+        fit(page_log(), debias=debias)
+    assert not caplog.messages
+
+
+@pytest.mark.parametrize("as_mapping", [False, True])
+def test_loading_warns_of_propensities_which_files_do_not_keep(as_mapping, tmp_path, caplog):
+    methods = {**NOTHING, "propensities": np.array([0.5, 0.4, 1.0])}
+    debias = methods if as_mapping else Debias(**methods)
+    model = fit(scipy.sparse.csr_array(np.eye(3)), debias=debias)
+    path = tmp_path / "model.npz"
+    model.save(path)
+    with caplog.at_level(logging.WARNING, "fastbpr"):
+        loaded = BPR.load(path)
+    (message,) = caplog.messages
+    assert str(path) in message
+    assert "known propensities; files do not keep them: give them again to refit." in message
+    assert debias_of(loaded.debias).propensities is None
+
+
+@pytest.mark.parametrize("debias", [None, "context", Debias(propensity_power=0.5)])
+def test_loading_does_not_warn_of_propensities_that_were_not_given(debias, tmp_path, caplog):
+    fit(page_log(), debias=debias).save(tmp_path / "model.npz")
+    with caplog.at_level(logging.WARNING, "fastbpr"):
+        BPR.load(tmp_path / "model.npz")
+    assert not caplog.messages
+
+
 def test_contexts_of_no_strength_leave_every_bit_as_it_was():
     plain = fit(page_log())
     for name in DEBIAS_PRESETS:
@@ -456,23 +501,3 @@ def test_items_of_a_context_are_drawn_evenly():
     )  # fmt: skip
     counts = times_negative(log, Debias(0.8), "blocked", n_epochs)[log.item_rows(list(range(1, 12)))]
     assert stats.chisquare(np.round(counts)).pvalue > 1e-4
-
-
-def test_a_fit_whose_contexts_say_nothing_warns(caplog):
-    log = Interactions.from_arrays(["a", "a", "b", "b"], ["x", "y", "y", "z"], contexts=["p", "p", "q", "q"])
-    fit(log, debias="context")
-    assert caplog.messages == [
-        "Debias had nothing to do: no context has a strength above 0, and several users or items known to have been "
-        "shown."
-    ]
-
-
-def test_saving_a_model_says_that_its_propensities_stay_behind(tmp_path, caplog):
-    model = fit(scipy.sparse.csr_array(np.eye(3)), debias=Debias(**NOTHING, propensities=[0.5, 0.4, 1.0]))
-    model.save(tmp_path / "model.npz")
-    assert caplog.messages == [
-        "Propensities are not stored with the model: give them to debias again before it is fitted anew."
-    ]
-    caplog.clear()
-    fit(scipy.sparse.csr_array(np.eye(3)), debias=Debias(**NOTHING, propensity_power=0.5)).save(tmp_path / "model.npz")
-    assert not caplog.messages

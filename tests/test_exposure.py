@@ -396,6 +396,23 @@ def test_parts_do_not_change_the_answer(shop, monkeypatch):
     assert co_exposure(model, log)[:4] == whole[:4]
 
 
+@pytest.mark.parametrize("of_a_call", [-(10**6), -30, 2**15])
+@pytest.mark.parametrize("at_once", [2**22, 5])
+def test_products_of_rows_are_the_same_however_they_are_computed(of_a_call, at_once, monkeypatch):
+    module = sys.modules["fastbpr.exposure._pairs"]
+    monkeypatch.setattr(module, "ENTRIES_OF_A_CALL", of_a_call)
+    monkeypatch.setattr(module, "ENTRIES_AT_ONCE", at_once)
+    rng = np.random.default_rng(0)
+    dense = rng.integers(1, 9, size=(12, 40)) * (
+        rng.random((12, 40)) < np.linspace(0, 1, 12)[:, None]
+    )  # row 0 is empty
+    for left, right in (rng.integers(12, size=(2, 200)), ([11] * 12, np.arange(12)), (np.arange(12), [11] * 12)):
+        left, right = np.asarray(left), np.asarray(right)
+        found = module.products(scipy.sparse.csr_array(dense.astype(float)), left, right)
+        assert_array_equal(found, (dense[left] * dense[right]).sum(axis=1))
+    assert len(module.products(scipy.sparse.csr_array(dense.astype(float)), left[:0], right[:0])) == 0
+
+
 def test_a_neighbour_that_the_log_does_not_know_shares_no_context():
     log = Interactions.from_arrays([1, 2], ["a", "b"], contexts=["p", "p"])
     model = Given(similarities=np.array([[9, 2, 1], [2, 9, 1], [1, 2, 9]]))

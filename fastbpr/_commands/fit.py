@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"The model is that of epoch {model.best_epoch + 1}, the best by {options['metric']} of "
             f"{counted('held-out item', n_users)}: {value:.4f}."
         )
-    if model.debiasing is not None:
+    if model.debiasing is not None and model.debiasing.n_contexts:  # else a warning has told why it did nothing
         say(model.debiasing.sentence())
     say(f"The model of {log.n_users:,} users and {log.n_items:,} items is in {arguments.output}.")
     if not arguments.quiet:

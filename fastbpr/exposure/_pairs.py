@@ -13,6 +13,7 @@ from fastbpr._parts import parts_of
 from fastbpr.exposure import _chance
 
 ENTRIES_AT_ONCE = 2**22
+ENTRIES_OF_A_CALL = 2**15  # are multiplied in the time of a few calls of SciPy
 
 
 class PairEvidence(NamedTuple):
@@ -81,8 +82,24 @@ def confined_pairs(contexts: Contexts, counted: np.ndarray, n_items: int) -> tup
 
 
 def products(table: scipy.sparse.csr_array, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Return the product of two rows of a table for each pair of rows."""
-    results, sizes = np.zeros(len(left)), np.diff(table.indptr)
+    """Return the product of two rows of a table for each pair of rows.
+
+    A row that would be repeated for many pairs, such as that of a popular item that all others are compared with, is
+    multiplied as a dense vector with the others.
+    """
+    results, sizes = np.zeros(len(left)), np.diff(table.indptr).astype(np.int64)
+    rest = np.arange(len(left))
+    for one, other in ((left, right), (right, left)):
+        often = np.bincount(one[rest], minlength=len(sizes)) * sizes > table.shape[1] + ENTRIES_OF_A_CALL
+        is_often = often[one[rest]]
+        order = rest[is_often]
+        order = order[np.argsort(one[order], kind="stable")]
+        for pairs in np.split(order, np.flatnonzero(np.diff(one[order])) + 1) if len(order) else ():
+            dense = table[one[pairs[:1]]].toarray()[0]
+            for part in parts_of(sizes[other[pairs]], ENTRIES_AT_ONCE):
+                results[pairs[part]] = table[other[pairs[part]]] @ dense
+        rest = rest[~is_often]
+    left, right = left[rest], right[rest]
     for part in parts_of(sizes[left] + sizes[right], ENTRIES_AT_ONCE):
-        results[part] = np.asarray(table[left[part]].multiply(table[right[part]]).sum(axis=1)).ravel()
+        results[rest[part]] = np.asarray(table[left[part]].multiply(table[right[part]]).sum(axis=1)).ravel()
     return results
