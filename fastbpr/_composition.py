@@ -30,7 +30,7 @@ from fastbpr._kernels import composition
 PARTS = 8  # of an epoch; rows are composed anew after each
 POWER_STEPS = 20  # of the power method, which approaches eigenvalues from below ...
 POWER_MARGIN = 1.1  # ... and is given as much for what is left
-SMALL_WORK = 2**18  # numbers to be added up from which on a second thread saves more than its start costs
+SMALL_WORK = 2**22  # numbers to be added up from which on a second thread saves more than waiting for it may cost
 NAMES = {"users": ("user_feature", "user_own"), "items": ("item_feature", "item_own")}  # of a model's attributes
 NO_ROWS_HIDDEN = np.empty(0, dtype=np.uint8)
 
