@@ -34,7 +34,7 @@ class Indicators:
     @classmethod
     def learned(cls, name: str, kind: str, lines: Lines, separator: str | None, min_count: int) -> Indicators:
         """Take the values that are in `min_count` rows at least, in first-seen order."""
-        values = _lines.values_of(name, kind, lines, separator)
+        values = lines.read(name, _lines.values_of, kind, separator)
         counts = np.bincount(values.matrix.indices, minlength=len(values.labels))
         encoder = cls(name, kind, separator, values.labels[counts >= min_count], [])
         same = counts[counts >= min_count] == lines.has_line.sum()
@@ -49,7 +49,7 @@ class Indicators:
 
     def encoded(self, lines: Lines) -> Block:
         """Return 1 where a row has a value, and what became of the others."""
-        matrix, labels = _lines.values_of(self.name, self.kind, lines, self.separator)
+        matrix, labels = lines.read(self.name, _lines.values_of, self.kind, self.separator)
         target = _labels.matched(self.vocabulary, labels) if len(labels) else np.zeros(0, dtype=np.int32)
         columns = np.append(target, np.int32(MISSING))[matrix.indices]
         known = columns != MISSING
@@ -100,7 +100,7 @@ class Bins:
     @classmethod
     def learned(cls, name: str, lines: Lines, n_bins: int) -> Bins:
         """Take the quantiles of the rows that have a number as edges; equal ones are one."""
-        values = _lines.numbers_of(name, lines)
+        values = lines.read(name, _lines.numbers_of)
         values = values[~np.isnan(values)]
         if not len(values):
             return cls(name, [], [f"{name} known"])
@@ -121,7 +121,7 @@ class Bins:
 
     def encoded(self, lines: Lines) -> Block:
         """Return 1 in the range of each row's number."""
-        values = _lines.numbers_of(self.name, lines)
+        values = lines.read(self.name, _lines.numbers_of)
         rows = np.flatnonzero(~np.isnan(values))
         bins = np.searchsorted(self.edges, values[rows], side="right")
         n_missing = int(lines.has_line.sum()) - len(rows)
@@ -149,7 +149,7 @@ class Standardised:
     @classmethod
     def learned(cls, name: str, lines: Lines) -> Standardised:
         """Take mean and standard deviation of the rows that have a number."""
-        values = _lines.numbers_of(name, lines)
+        values = lines.read(name, _lines.numbers_of)
         values = values[~np.isnan(values)]
         if not len(values) or values.min() == values.max():
             return cls(name, float(values[0]) if len(values) else 0.0, 0.0)
@@ -163,7 +163,7 @@ class Standardised:
 
     def encoded(self, lines: Lines) -> Block:
         """Return standardised numbers; a column that was constant is 0 whatever comes later."""
-        values = _lines.numbers_of(self.name, lines)
+        values = lines.read(self.name, _lines.numbers_of)
         rows = np.flatnonzero(~np.isnan(values))
         report = ColumnReport(
             self.kind, 1, int(lines.has_line.sum()) - len(rows), constant=[] if self.deviation else [self.name]
@@ -194,7 +194,7 @@ class Embeddings:
     @classmethod
     def learned(cls, name: str, lines: Lines, *, scaled: bool) -> Embeddings:
         """Take the number of dimensions, and one over the mean norm where vectors are to be `scaled`."""
-        rows, values = _lines.vectors_of(name, lines, None)
+        rows, values = lines.read(name, _lines.vectors_of)
         _validation.check_some_vectors(name, len(rows))
         scale = 1.0
         if scaled:
@@ -212,7 +212,7 @@ class Embeddings:
 
     def encoded(self, lines: Lines) -> Block:
         """Return the vectors of rows, as they are or scaled."""
-        rows, values = _lines.vectors_of(self.name, lines, self.size)
+        rows, values = lines.read(self.name, _lines.vectors_of, self.size)
         if not len(rows):
             values = np.zeros((0, self.size), dtype=np.float32)
         n_missing = int(lines.has_line.sum()) - len(rows)

@@ -27,6 +27,7 @@ class Lines(NamedTuple):
     has_line: np.ndarray  # bool (n_rows,)
     n_without_key: int
     n_of_others: int  # lines with a key that is none of the rows'
+    readings: dict[str, Any]  # what columns hold for rows, once that was asked for
 
     @classmethod
     def of(cls, frame: Any, key: str | None, kinds: Mapping[str, str], rows: Any, arrays: Any) -> Lines:
@@ -46,7 +47,7 @@ class Lines(NamedTuple):
         wanted = _validation.check_rows_to_have(rows, has_key=key is not None)
         if keys is None:
             every = np.arange(n_lines, dtype=np.int32)
-            return cls(columns, every, None, np.ones(n_lines, dtype=bool), 0, 0)
+            return cls(columns, every, None, np.ones(n_lines, dtype=bool), 0, 0, {})
         n_without_key = int((keys.codes == MISSING).sum())
         if wanted is None:
             row_labels, line_rows = keys.labels, keys.codes
@@ -58,7 +59,14 @@ class Lines(NamedTuple):
         present = line_rows[line_rows != MISSING]
         has_line = np.zeros(len(row_labels), dtype=bool)
         has_line[present] = True
-        return cls(columns, line_rows, row_labels, has_line, n_without_key, n_lines - n_without_key - len(present))
+        n_of_others = n_lines - n_without_key - len(present)
+        return cls(columns, line_rows, row_labels, has_line, n_without_key, n_of_others, {})
+
+    def read(self, name: str, reading: Callable[..., Any], *options: Any) -> Any:
+        """Return what a column holds for rows, by one of the functions below; the second time from memory."""
+        if name not in self.readings:
+            self.readings[name] = reading(name, self, *options)
+        return self.readings[name]
 
     @property
     def n_rows(self) -> int:
@@ -95,7 +103,7 @@ class Values(NamedTuple):
     labels: np.ndarray  # (n_values,) in first-seen order of the lines that have a row
 
 
-def values_of(name: str, kind: str, lines: Lines, separator: str | None) -> Values:
+def values_of(name: str, lines: Lines, kind: str, separator: str | None) -> Values:
     """Return the values of a column: labels, entries of lists, parts between separators, or words."""
     column = lines.columns[name]
     if kind == "categorical":
@@ -184,7 +192,7 @@ class Vectors(NamedTuple):
     values: np.ndarray  # float32 (n, size)
 
 
-def vectors_of(name: str, lines: Lines, size: int | None) -> Vectors:
+def vectors_of(name: str, lines: Lines, size: int | None = None) -> Vectors:
     """Return the vectors of rows, of several lines their mean; `size` is what they must have, if that is known."""
     column = lines.columns[name]
     if getattr(column, "ndim", 1) == 2:
