@@ -131,6 +131,12 @@ def check_some_features(n_features: int, n_rows: int) -> None:
         )
 
 
+def check_stored_size(name: str, size: int, expected: Any) -> None:
+    """Refuse a file with a vocabulary of another size than it says."""
+    if size != expected:
+        raise ValueError(f"the vocabulary of {name} has {size} entries, not {expected}")
+
+
 def check_stored_columns(stored: list[Any], columns: list[str]) -> None:
     """Refuse a file whose columns are not those of its parameters."""
     if stored != columns:
@@ -144,12 +150,7 @@ def check_feature_frame(frame: Any) -> list[Any]:
     """Return the column names of a data frame, or of a mapping of names to columns."""
     if isinstance(frame, Mapping):
         return list(frame)
-    if not hasattr(frame, "columns") and not hasattr(frame, "column_names"):
-        raise TypeError(
-            "frame must be a pandas or polars DataFrame, a pyarrow Table, or a mapping of names to columns, got "
-            f"{type(frame).__name__}."
-        )
-    return check_frame(frame)
+    return check_frame(frame, arrays="a mapping of names to columns")
 
 
 def check_embedding_arrays(value: Any, kinds: Mapping[str, str]) -> dict[str, Any]:
@@ -203,35 +204,27 @@ def check_keys_alike(key: str, keys: np.ndarray, rows: np.ndarray, *, n_known: i
 # ---- columns --------------------------------------------------------------------------------------------------------
 
 
-def check_single_values(name: str, column: Any) -> None:
+def check_single_values(name: str, *, has_lists: bool) -> None:
     """Refuse lists in a column of single labels."""
-    if isinstance(column, np.ndarray):
-        found = column.dtype.kind == "O" and not {list, np.ndarray}.isdisjoint(map(type, column))
-    else:
-        found = "list" in str(column.type).partition("<")[0]
-    if found:
+    if has_lists:
         raise TypeError(f"{name} must have one label per line to be categorical, got lists. Name it in lists.")
 
 
-def check_list_column(name: str, column: Any, distinct: Callable[[], np.ndarray]) -> bool:
-    """Return whether a column has lists, False if all are missing; refuse one of anything else."""
-    rule = f"{name} must have a list of labels, or None, in every line"
-    hint = f" If a separator divides texts, name it: lists={{{name!r}: '|'}}."
-    if not isinstance(column, np.ndarray):
-        if "list" in str(column.type).partition("<")[0]:
-            return True
-    elif column.dtype.kind == "O":
-        kinds = set(map(type, column))
-        if not {list, np.ndarray}.isdisjoint(kinds):
-            others = kinds - {list, np.ndarray}
-            for value in column if others else ():
-                if type(value) in others and type(value).__name__ not in ("NoneType", "NAType") and value == value:
-                    raise TypeError(f"{rule}, got {describe(value)} in one.{hint}")
-            return True
-    labels = distinct()
-    if len(labels):
-        raise TypeError(f"{rule}, got {describe(labels.tolist()[0])} in one.{hint}")
-    return False
+def check_list_column(name: str, column: Any, distinct: Callable[[], np.ndarray], *, has_lists: bool) -> bool:
+    """Return whether a column has lists, False if all are missing; refuse one of anything else, or with others."""
+    bad = []
+    if not has_lists:
+        bad = distinct().tolist()
+    elif isinstance(column, np.ndarray):
+        others = set(map(type, column)) - {list, np.ndarray}
+        others = {kind for kind in others if kind.__name__ not in ("NoneType", "NAType")}
+        bad = [value for value in column if type(value) in others and value == value] if others else []
+    if bad:
+        raise TypeError(
+            f"{name} must have a list of labels, or None, in every line, got {describe(bad[0])} in one. If a separator "
+            f"divides texts, name it: lists={{{name!r}: '|'}}."
+        )
+    return has_lists
 
 
 def check_texts(name: str, labels: np.ndarray, separator: str | None) -> list[str]:
@@ -254,13 +247,15 @@ def check_vector_array(name: str, value: Any) -> np.ndarray:
     return array
 
 
-def check_vector_column(name: str, column: Any, *, is_list: bool) -> None:
-    """Refuse a column that has no vectors."""
-    if not is_list:
-        kind = describe_entries(column, list) if isinstance(column, np.ndarray) else f"one of {column.type}"
+def check_vector_column(name: str, distinct: Callable[[], np.ndarray], *, has_lists: bool) -> bool:
+    """Return whether a column has lists, False if all are missing; refuse one of anything else."""
+    labels = [] if has_lists else distinct()
+    if len(labels):
         raise TypeError(
-            f"{name} must be a column of lists of numbers, or an array of shape (n_lines, size), got {kind}."
+            f"{name} must be a column of lists of numbers, or an array of shape (n_lines, size), got "
+            f"{describe(labels.tolist()[0])} in a line."
         )
+    return has_lists
 
 
 def check_vector_lengths(name: str, lengths: np.ndarray) -> int:

@@ -71,14 +71,16 @@ class Indicators:
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return what a file must hold: (JSON, arrays)."""
         arrays = {"vocabulary": self.vocabulary} if len(self.vocabulary) else {}
-        return {"constant": self.constant}, arrays
+        return {"size": len(self.vocabulary), "constant": self.constant}, arrays
 
     @classmethod
     def restored(
         cls, name: str, kind: str, separator: str | None, state: dict[str, Any], arrays: dict[str, np.ndarray]
     ) -> Indicators:
         """Undo `state`."""
-        return cls(name, kind, separator, arrays.get("vocabulary", np.zeros(0, dtype=object)), state["constant"])
+        vocabulary = arrays.get("vocabulary", np.zeros(0, dtype=object))
+        _validation.check_stored_size(name, len(vocabulary), state["size"])
+        return cls(name, kind, separator, vocabulary, state["constant"])
 
 
 def of_ones(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> scipy.sparse.csr_array:
@@ -104,7 +106,7 @@ class Bins:
         values = values[~np.isnan(values)]
         if not len(values):
             return cls(name, [], [f"{name} known"])
-        quantiles = np.unique(np.quantile(values, np.arange(1, n_bins) / n_bins))
+        quantiles = np.unique(np.quantile(values, np.arange(1, n_bins) / n_bins, method="higher"))
         encoder = cls(name, quantiles[quantiles > values.min()].tolist(), [])
         if not encoder.edges and len(values) == lines.has_line.sum():
             encoder.constant = encoder.names()

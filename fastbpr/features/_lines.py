@@ -107,7 +107,7 @@ def values_of(name: str, lines: Lines, kind: str, separator: str | None) -> Valu
     """Return the values of a column: labels, entries of lists, parts between separators, or words."""
     column = lines.columns[name]
     if kind == "categorical":
-        _validation.check_single_values(name, column)
+        _validation.check_single_values(name, has_lists=_readers.holds_lists(column))
         codes, labels = _labels.factorise(name, column)
         rows = lines.rows
     elif kind == "text":
@@ -117,10 +117,9 @@ def values_of(name: str, lines: Lines, kind: str, separator: str | None) -> Valu
         codes, labels, owners = parts_of(name, column, divided_by(separator), separator=separator)
         rows = lines.rows[owners]
     else:
-        if _validation.check_list_column(name, column, lambda: _labels.factorise(name, column).labels):
-            lengths, entries = _readers.flattened(name, column)
-        else:
-            lengths, entries = np.zeros(len(column), dtype=np.int64), np.zeros(0)
+        has_lists = _readers.holds_lists(column)
+        has_lists = _validation.check_list_column(name, column, distinct_of(name, column), has_lists=has_lists)
+        lengths, entries = entries_of(name, column, has_lists=has_lists)
         codes, labels = _labels.factorise(name, entries)
         rows = np.repeat(lines.rows, lengths)
     kept = (rows != MISSING) & (codes != MISSING)
@@ -131,6 +130,18 @@ def values_of(name: str, lines: Lines, kind: str, separator: str | None) -> Valu
     matrix.sum_duplicates()
     matrix.data[:] = 1
     return Values(matrix, labels)
+
+
+def distinct_of(name: str, column: Any) -> Callable[[], np.ndarray]:
+    """Return what gives the distinct labels of a column: only where there are no lists, which have none."""
+    return lambda: _labels.factorise(name, column).labels
+
+
+def entries_of(name: str, column: Any, *, has_lists: bool) -> _readers.Flat:
+    """Return a column of lists end to end; one in which all are missing may be of any type."""
+    if has_lists:
+        return _readers.flattened(name, column)
+    return _readers.Flat(np.zeros(len(column), dtype=np.int64), np.zeros(0))
 
 
 def words(text: str) -> list[str]:
@@ -179,10 +190,10 @@ def numbers_of(name: str, lines: Lines) -> np.ndarray:
     kept = (lines.rows != MISSING) & ~missing & np.isfinite(values)
     rows, values = lines.rows[kept], values[kept]
     counts = np.bincount(rows, minlength=lines.n_rows)
-    result = np.full(lines.n_rows, np.nan)
-    present = counts > 0
-    result[present] = np.bincount(rows, values / counts[rows], minlength=lines.n_rows)[present]
-    return result
+    first = np.full(lines.n_rows, np.nan)
+    first[rows[::-1]] = values[::-1]
+    deviations = values / counts[rows] - first[rows] / counts[rows]  # 0 where lines repeat a number: it stays as it is
+    return first + np.bincount(rows, deviations, minlength=lines.n_rows)
 
 
 class Vectors(NamedTuple):
@@ -198,8 +209,9 @@ def vectors_of(name: str, lines: Lines, size: int | None = None) -> Vectors:
     if getattr(column, "ndim", 1) == 2:
         given, values = np.arange(len(column)), column
     else:
-        _validation.check_vector_column(name, column, is_list=_readers.holds_lists(column))
-        lengths, entries = _readers.flattened(name, column)
+        has_lists = _readers.holds_lists(column)
+        has_lists = _validation.check_vector_column(name, distinct_of(name, column), has_lists=has_lists)
+        lengths, entries = entries_of(name, column, has_lists=has_lists)
         given = np.flatnonzero(lengths)
         numbers, missing = _readers.quantities(name, entries)
         width = _validation.check_vector_lengths(name, lengths[given])
