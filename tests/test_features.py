@@ -77,14 +77,14 @@ def test_a_matrix_is_canonical_csr_of_float32():
         ([3.0, np.nan, 1.0], ["c=3", "c=1"]),
         ([0.5, 1.0, 0.5], ["c=0.5", "c=1.0"]),
         ([True, False, True], ["c=True", "c=False"]),
-        (np.array(["2020-01-02", "2019-01-01"], dtype="datetime64[D]"), ["c=2020-01-02T00", "c=2019-01-01T00"]),
+        (np.array(["2020-01-02", "2019-01-01"], dtype="datetime64[D]"), ["c=2020-01-02", "c=2019-01-01"]),
         ([("a", 1), ("a", 2)], ["c=('a', 1)", "c=('a', 2)"]),
         (["b", "", "a"], ["c=b", "c=a"]),
     ],
 )
 def test_categories_are_labels_of_any_type_in_first_seen_order(engine, values, names):
     features = Features(categorical="c").fit({"item": np.arange(len(values)), "c": values})
-    assert [name[:16] for name in features.feature_names] == [name[:16] for name in names]
+    assert features.feature_names.tolist() == names
 
 
 def test_a_separator_divides_texts_without_blanks_and_empty_parts(engine):
@@ -177,6 +177,8 @@ def test_bins_hold_as_many_rows_each_and_their_lower_ends():
 def test_bins_between_equal_quantiles_are_one():
     features = Features(numeric="c", bins=10).fit({"item": np.arange(6), "c": [0, 0, 0, 0, 0, 7]})
     assert features.feature_names.tolist() == ["c < 7", "c >= 7"]
+    features = Features(numeric="c", bins=4).fit({"item": np.arange(6), "c": [0, 0, 0, 1, 2, 3]})
+    assert features.feature_names.tolist() == ["c < 1", "1 <= c < 2", "c >= 2"]
     constant = Features(numeric="c", bins=10).fit_transform({"item": [1, 2], "c": [5, 5]})
     assert constant.report.columns["c"].constant == constant.feature_names.tolist() == ["c known"]
 
@@ -274,8 +276,11 @@ def test_lines_of_one_row_are_merged():
 
 
 def test_a_number_that_lines_repeat_stays_exactly_what_it_is():
-    features = Features(numeric="c", bins=2).fit({"item": [1] * 3 + [2] * 7 + [3] * 11, "c": [0.1] * 10 + [0.7] * 11})
-    assert features._encoders[0].edges == [0.7]
+    frame = {"item": [1] * 3 + [2] * 7 + [3] * 11, "c": [0.1] * 10 + [0.7] * 11}
+    features = Features(numeric="c", bins=2).fit(frame)
+    assert_array_equal(
+        features.transform({"item": [1, 2], "c": [0.7, np.nextafter(0.7, 0)]}).toarray(), np.eye(2)[::-1]
+    )
 
 
 def test_a_line_without_a_key_is_left_out_and_counted():
@@ -436,7 +441,9 @@ def test_files_of_features_and_of_models_are_told_apart(tmp_path, model):
     model.save(tmp_path / "model")
     with pytest.raises(ModelFileError, match=r"path must be a model written by fastbpr, but .* another kind of file"):
         BPR.load(tmp_path / "features")
-    with pytest.raises(ModelFileError, match=r"path must be a file of features written by fastbpr, but .* another kind"):
+    with pytest.raises(
+        ModelFileError, match=r"path must be a file of features written by fastbpr, but .* another kind"
+    ):
         Features.load(tmp_path / "model")
 
 
@@ -479,7 +486,9 @@ def test_genres_and_titles_of_films(data_folder):
 
 
 def test_descriptions_of_products_are_merged_from_lines_of_invoices(data_folder):
-    lines = pandas.read_parquet(data_folder / "online_retail.parquet", columns=["StockCode", "Description", "UnitPrice"])
+    lines = pandas.read_parquet(
+        data_folder / "online_retail.parquet", columns=["StockCode", "Description", "UnitPrice"]
+    )
     matrix = Features(text="Description", numeric="UnitPrice", bins=5, key="StockCode").fit_transform(lines)
     assert matrix.report.n_lines_merged == len(lines) - lines["StockCode"].nunique()
     row = matrix.row_labels.tolist().index("22423")

@@ -188,7 +188,7 @@ def check_distinct_rows(name: str, codes: np.ndarray, labels: np.ndarray) -> Non
     if n_missing:
         raise ValueError(f"{name} must have a label for every row, got {n_missing} missing.")
     if len(codes) != len(labels):
-        repeated = labels[np.bincount(codes).argmax()]
+        repeated = labels.tolist()[np.bincount(codes).argmax()]
         raise ValueError(f"{name} must be distinct labels, got {describe(repeated)} more than once.")
 
 
@@ -307,8 +307,9 @@ def check_feature_matrix(name: str, value: Any) -> scipy.sparse.csr_array:
         raise ValueError(
             f"{name} must hold finite numbers that float32 can hold, got {csr.data[~np.isfinite(data)][0]}."
         )
-    csr.data = data
-    return csr
+    wide = max(csr.nnz, *csr.shape) >= 2**31
+    indices, indptr = (part.astype(np.int64 if wide else np.int32, copy=False) for part in (csr.indices, csr.indptr))
+    return scipy.sparse.csr_array((data, indices, indptr), shape=csr.shape)
 
 
 def check_feature_names(value: Any, n_features: int) -> np.ndarray:

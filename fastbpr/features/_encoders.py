@@ -37,14 +37,16 @@ class Indicators:
         values = lines.read(name, _lines.values_of, kind, separator)
         counts = np.bincount(values.matrix.indices, minlength=len(values.labels))
         encoder = cls(name, kind, separator, values.labels[counts >= min_count], [])
-        same = counts[counts >= min_count] == lines.has_line.sum()
+        same = (counts[counts >= min_count] == lines.has_line.sum()) & (lines.has_line.sum() > 1)
         encoder.constant = [feature for feature, is_same in zip(encoder.names(), same, strict=True) if is_same]
         return encoder
 
     def names(self) -> list[str]:
         """Return the names of the features."""
-        dates = self.vocabulary.dtype.kind in "mM"
-        values = self.vocabulary.astype(str) if dates else self.vocabulary
+        values = self.vocabulary
+        if values.dtype.kind in "mM":
+            days = values.astype(f"{values.dtype.kind}8[D]")
+            values = (days if (days == values).all() else values).astype(str)
         return [f"{self.name}={value}" for value in values.tolist()]
 
     def encoded(self, lines: Lines) -> Block:
@@ -106,9 +108,11 @@ class Bins:
         values = values[~np.isnan(values)]
         if not len(values):
             return cls(name, [], [f"{name} known"])
-        quantiles = np.unique(np.quantile(values, np.arange(1, n_bins) / n_bins, method="higher"))
-        encoder = cls(name, quantiles[quantiles > values.min()].tolist(), [])
-        if not encoder.edges and len(values) == lines.has_line.sum():
+        quantiles = np.quantile(values, np.arange(1, n_bins) / n_bins, method="higher")
+        above = values[values > values.min()]  # no number is below the smallest: the next one is the edge instead
+        edges = np.unique(np.maximum(quantiles, above.min())).tolist() if len(above) else []
+        encoder = cls(name, edges, [])
+        if not edges and len(values) == lines.has_line.sum() > 1:
             encoder.constant = encoder.names()
         return encoder
 
@@ -204,7 +208,7 @@ class Embeddings:
             scale = 1 / norm if norm > 0 else 1.0
         encoder = cls(name, values.shape[1], scale, [])
         low, high = values.min(axis=0), values.max(axis=0)
-        same = (low == high) & ((low == 0) | (len(rows) == lines.has_line.sum()))
+        same = (low == high) & ((low == 0) | (len(rows) == lines.has_line.sum() > 1))
         encoder.constant = [feature for feature, is_same in zip(encoder.names(), same, strict=True) if is_same]
         return encoder
 
