@@ -23,11 +23,11 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse
 from answer import markdown
-from fastbpr.features import Features
 from measuring import interleaved, machine
 
 from fastbpr import HybridBPR, Interactions
 from fastbpr.evaluation import evaluate
+from fastbpr.features import Features
 from fastbpr.splitting import leave_one_out
 
 FACTORS = 64
@@ -83,7 +83,7 @@ def lastfm_hetrec():
     file = np.load(folder() / "lastfm_hetrec.npz")
     log = matrix_of(file["user"], file["item"], (1892, 17632))
     known = file["tag_item"] >= 0
-    tags = matrix_of(file["tag_item"][known], file["tag_id"][known], (17632, len(file["tag_vocab"])))
+    tags = matrix_of(file["tag_item"][known], file["tag_id"][known], (17632, file["tag_id"].max() + 1))
     frequent = np.bincount(tags.indices, minlength=tags.shape[1]) >= FEWEST
     return Data(log, scipy.sparse.csr_array(tags[:, np.flatnonzero(frequent)]), item_names=file["artist_name"])
 
