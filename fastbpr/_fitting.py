@@ -108,4 +108,5 @@ def starting_tables(settings: SimpleNamespace, recipe: Recipe, positives: Positi
     )
     users[np.diff(positives.indptr) == 0] = 0  # users that have nothing to learn from stay there
     biases = np.zeros(positives.n_items, dtype=np.float32) if settings.item_bias else None
-    return _tables.pack(users, items, biases, adagrad=recipe.adagrad)
+    user_biases = np.zeros(positives.n_users, dtype=np.float32) if recipe.has_user_biases else None
+    return _tables.pack(users, items, biases, sums=recipe.keeps_sums, user_biases=user_biases)

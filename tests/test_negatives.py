@@ -184,7 +184,7 @@ def test_given_negatives_come_up_as_often_as_asked(schedule, recipe):
 def test_few_given_negatives_mean_fewer_blocks_but_not_too_few():
     matrix, given = given_log(n_users=4000, n_items=3000, n_given=1)
     positives = _schedules.Positives.of(matrix, None)
-    assert _schedules.blocks_for_given(positives, given, 0.5, 32) == _schedules.FEWEST_GIVEN_BLOCKS
+    assert _schedules.blocks_for_given(positives, given, 0.5, 32) == _schedules.FEWEST_BLOCKS
     assert _schedules.blocks_for_given(positives, given, 0.1, 32) == 10
     assert _schedules.blocks_for_given(positives, given, 0.0, 100) == 100
     assert _schedules.blocks_for_given(positives, given, 0.5, 2) == 2

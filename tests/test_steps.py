@@ -16,9 +16,9 @@ def small_model(n_users, n_items, factors, seed):
     return reference.Model(*(part / 3 for part in model))
 
 
-def packed(model, *, adagrad=False, item_bias=True):
+def packed(model, *, sums=False, item_bias=True):
     parts = [part.astype(np.float32) for part in model]
-    return _tables.pack(*parts[:2], parts[2] if item_bias else None, adagrad=adagrad)
+    return _tables.pack(*parts[:2], parts[2] if item_bias else None, sums=sums)
 
 
 def random_steps(n, n_users, n_items, n_negatives, seed):
@@ -35,7 +35,7 @@ def random_steps(n, n_users, n_items, n_negatives, seed):
 def test_steps_follow_the_formula(training, factors, n_negatives, loss, optimizer):
     n_users, n_items = 5, 11
     model = small_model(n_users, n_items, factors, seed=factors)
-    tables = packed(model, adagrad=optimizer == "adagrad")
+    tables = packed(model, sums=optimizer != "sgd")
     adagrad = reference.Adagrad(model) if optimizer == "adagrad" else None
     recipe = {"loss": loss, "optimizer": optimizer, "n_negatives": n_negatives}
     steps = random_steps(60, n_users, n_items, n_negatives, seed=1)

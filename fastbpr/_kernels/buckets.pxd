@@ -5,13 +5,15 @@ from fastbpr._kernels.batches cimport WINDOW, Batch, Model, Sums, train_batch
 from fastbpr._kernels.contexts cimport (
     IN_CONTEXT, NEGATIVES, TETRADS, Contexts, draw_in_context, enter_context, offset_of,
 )
+from fastbpr._kernels.losses cimport K_OS_WARP_LOSS
 from fastbpr._kernels.negatives cimport Pool, Taken, draw_free
 from fastbpr._kernels.prefetch cimport prefetch_row_to_write
 from fastbpr._kernels.random cimport (
     BUCKET_STREAM, draw_word, position_at, scale_bits, share_of, stream, word_at,
 )
+from fastbpr._kernels.recipes cimport Recipe
 from fastbpr._kernels.sources cimport Sources, pool_of
-from fastbpr._kernels.steps cimport Recipe, train_one
+from fastbpr._kernels.steps cimport train_one
 from fastbpr._kernels.tetrads cimport Tetrads, try_tetrad
 
 cdef enum:
@@ -290,7 +292,7 @@ cdef inline void train_bucket_stepwise(const Model* model, const Buckets* bucket
         const Sources* sources = &buckets.sources
         Py_ssize_t bucket = user_block * (buckets.n_blocks + 1) + item_block
         int64_t entry, run_end = buckets.starts[bucket], end = buckets.starts[bucket + 1]
-        int64_t given = 0, given_end = 0
+        int64_t given = 0, given_end = 0, own_end = 0
         int32_t user
         int32_t context = -1
     if sources.given_starts != NULL:
@@ -309,6 +311,13 @@ cdef inline void train_bucket_stepwise(const Model* model, const Buckets* bucket
                 pool.n_given += 1
             if pool.n_given:
                 pool.given_rate = sources.given_rates[user]
+        if buckets.recipe.loss == K_OS_WARP_LOSS and (pool.own == NULL or entry == own_end):
+            own_end = entry + 1
+            while own_end < end and buckets.users[own_end] == user:
+                own_end += 1
+            pool.own = buckets.places + entry
+            pool.n_own = own_end - entry
+            pool.own_weights = buckets.weights + entry if buckets.weights != NULL else NULL
         if buckets.entry_contexts != NULL:
             context = buckets.entry_contexts[entry]
             scratch.counts[IN_CONTEXT] += context >= 0
