@@ -19,6 +19,7 @@ from fastbpr._kernels.tetrads cimport Tetrads, try_tetrad
 cdef enum:
     WARM_VISITS = 4   # visits per item of a block from which on its rows stay in cache by themselves
     SPREAD = 79       # odd; entries k and k + 1 of a window are updated 47 triplets apart
+    STEPS_AHEAD = 4   # of the step whose rows are being fetched
     SLOTS = 8         # entries of a context that wait to make a tetrad; a power of two
 
 cdef struct Buckets:
@@ -300,6 +301,13 @@ cdef inline void train_bucket_stepwise(const Model* model, const Buckets* bucket
         given_end = sources.given_starts[bucket + 1]
     for entry in range(buckets.starts[bucket], end):
         user = buckets.users[entry]
+        if entry + STEPS_AHEAD < end:
+            prefetch_row_to_write(
+                model.users + buckets.users[entry + STEPS_AHEAD] * model.user_stride, model.user_stride
+            )
+            prefetch_row_to_write(
+                model.items + pool.items[buckets.places[entry + STEPS_AHEAD]] * model.item_stride, model.item_stride
+            )
         if entry == run_end:
             run_end = entry + mark_run(buckets.users + entry, buckets.places + entry, 0, end - entry, sources.verify,
                                        &scratch.taken)

@@ -92,7 +92,7 @@ cdef inline bint train_one(const Model* model, const Recipe* recipe, const Pool*
     its weight.
     """
     cdef float* row = model.users + user * model.user_stride
-    cdef float positive_score
+    cdef float positive_score = 0
     cdef Py_ssize_t number
     cdef float highest
     if recipe.loss == LOGISTIC_LOSS:
