@@ -32,12 +32,14 @@ class FactorModel:
         settings: dict[str, Any] | None = None,
         debiasing: tuple | None = None,
         removed_directions: np.ndarray | None = None,
+        user_biases: np.ndarray | None = None,
     ) -> None:
         """Set every fitted attribute, in one place."""
-        for array in (*factors, removed_directions):
+        for array in (*factors, removed_directions, user_biases):
             if array is not None:
                 array.flags.writeable = False
         self.user_factors, self.item_factors, self.item_biases = factors
+        self.user_biases = user_biases
         self.history = history
         self.settings = settings
         self.debiasing = debiasing
@@ -62,7 +64,8 @@ class FactorModel:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the items that users would like next, best first.
 
-        The score is ``p_u . q_i + b_i``. It orders items for one user; between users it means nothing.
+        The score is ``p_u . q_i + b_i``. It orders items for one user; between users it means nothing. With biases of
+        users (``loss="logistic"``) it is ``p_u . q_i + b_i + b_u``, the logarithm of the odds that the user wants it.
 
         Parameters
         ----------
@@ -129,6 +132,8 @@ class FactorModel:
             offset=item_biases,
             num_threads=effective_threads(self.num_threads),
         )
+        if self.user_biases is not None:
+            scores += _validation.check_user_biases(self, n_users)[users, None]
         return (ids[0], scores[0]) if single else (ids, scores)
 
     def similar_items(
@@ -256,7 +261,7 @@ class FactorModel:
         Returns
         -------
         ndarray of float32, shape (n_items,) or (n, n_items)
-            ``p_u . q_i + b_i``.
+            ``p_u . q_i + b_i``, and ``b_u`` where the model has biases of users.
 
         Examples
         --------
@@ -274,6 +279,8 @@ class FactorModel:
             offset=item_biases,
             num_threads=effective_threads(self.num_threads),
         )
+        if self.user_biases is not None:
+            scores += _validation.check_user_biases(self, len(user_factors))[users, None]
         return scores[0] if single else scores
 
     def explain(self, item: Any, neighbour: Any, user_items: Any = None) -> _explanation.Explanation:

@@ -62,7 +62,8 @@ class Fit(NamedTuple):
         recipe = _parameters.recipe_of(settings)
         held_out = None
         if validation is not None:
-            held_out = Validation(rules, user_items, validation, num_threads, recipe.n_draws)
+            known = user_items if hasattr(user_items, "user_items") else matrix  # which has no signs
+            held_out = Validation(rules, known, validation, num_threads, recipe.n_draws)
         seed = _validation.check_seed("random_state", settings.random_state)
         tables = starting_tables(settings, recipe, positives, seed)
         schedule = SCHEDULES[settings.schedule](positives, tables, recipe, num_threads, given, contexts)
@@ -80,7 +81,9 @@ class Fit(NamedTuple):
         history: list[Epoch] = []
         before = dict(model.__dict__)
         of_fit = {"history": history, "settings": vars(self.settings), "debiasing": self.contexts.report()}
-        model._set_fitted(self.training.tables.views(), self.positives.liked(), *self.labels, **of_fit)
+        tables = self.training.tables
+        of_fit["user_biases"] = tables.user_biases()
+        model._set_fitted(tables.views(), self.positives.liked(), *self.labels, **of_fit)
         try:
             try:
                 for epoch, sums in self.training.epochs(self.seed, show_progress):
@@ -93,7 +96,9 @@ class Fit(NamedTuple):
                 self.training.check_bounded(n_epochs=len(history))
                 of_fit["debiasing"] = self.contexts.report(self.training.schedule.counts.sum(axis=0))
                 liked = self.positives.liked(copy=True)
-                model._set_fitted(self.training.result().unpack(), liked, *self.labels, **of_fit)
+                tables = self.training.result()
+                of_fit["user_biases"] = None if tables.user_biases() is None else tables.user_biases().copy()
+                model._set_fitted(tables.unpack(), liked, *self.labels, **of_fit)
         except TrainingError:
             model.__dict__ = before
             raise

@@ -12,6 +12,7 @@ from fastbpr._kernels import partition, training
 from fastbpr._tables import Tables
 
 LOSSES = ("bpr", "warp", "softmax", "k-os-warp", "logistic")  # their numbers in losses.pxd
+WARP_LOSSES = ("warp", "k-os-warp")
 NEGATIVES = ("uniform", "popularity", "dynamic", "adaptive")
 OPTIMIZERS = ("sgd", "adagrad", "adadelta")  # their numbers in optimizers.pxd
 MAX_NEGATIVES = training.MAX_NEGATIVES

@@ -45,7 +45,7 @@ def pack(
     sums: bool = False,
     user_biases: np.ndarray | None = None,
 ) -> Tables:
-    """Copy compact arrays into tables: without biases where they are None; if wanted, with room for optimisers' sums."""
+    """Copy compact arrays into tables: without biases where they are None; if asked, with room for optimisers' sums."""
     factors = user_factors.shape[1]
     width = -(-factors // LANES) * LANES
     item_bias = item_biases is not None

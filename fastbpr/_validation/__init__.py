@@ -63,6 +63,7 @@ from fastbpr._validation.evaluation import (
     check_table,
     check_tables,
     check_unused,
+    check_user_biases,
     check_user_space,
     check_vectors,
 )
@@ -117,7 +118,6 @@ from fastbpr._validation.matrices import (
     check_solved,
     check_stored_values,
     check_structure,
-    check_training_data,
     check_user_items,
     describe,
 )
@@ -156,6 +156,12 @@ from fastbpr._validation.values import (
     check_seed_kind,
     check_strengths,
     require,
+)
+from fastbpr._validation.weighing import (
+    check_loss_over_pairs,
+    check_loss_with,
+    check_positive_rank,
+    check_training_data,
 )
 
 __all__ = [
@@ -214,6 +220,8 @@ __all__ = [
     "check_list_type",
     "check_lists",
     "check_log_files",
+    "check_loss_over_pairs",
+    "check_loss_with",
     "check_merged_weights",
     "check_method",
     "check_metric",
@@ -234,6 +242,7 @@ __all__ = [
     "check_parquet_paths",
     "check_part",
     "check_path",
+    "check_positive_rank",
     "check_propensities",
     "check_removed_directions",
     "check_rows",
@@ -272,6 +281,7 @@ __all__ = [
     "check_timestamps",
     "check_training_data",
     "check_unused",
+    "check_user_biases",
     "check_user_items",
     "check_user_space",
     "check_values",
