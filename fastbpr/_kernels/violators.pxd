@@ -15,11 +15,12 @@ cdef enum:
     TOGETHER = 4  # negatives that are drawn and scored before the first of them is looked at
 
 
-cdef inline void prefetch_candidates(const Model* model, const Pool* pool, uint64_t rng) noexcept nogil:
-    """Start fetching the rows of what will be drawn next, from this state on, if no place is taken."""
+cdef inline void prefetch_candidates(const Model* model, const Pool* pool, uint64_t rng, Py_ssize_t first,
+                                     Py_ssize_t last) noexcept nogil:
+    """Start fetching the rows of what draws first .. last - 1 from this state will give, if no place is taken."""
     cdef Py_ssize_t k
     cdef int32_t place
-    for k in range(TOGETHER):
+    for k in range(first, last):
         place = <int32_t>scale_bits(word_at(rng, k + 1) >> 32, <uint32_t>pool.n_places)
         prefetch_row(model.items + item_at(pool, place) * model.item_stride, model.item_stride)
 
@@ -94,7 +95,6 @@ cdef inline float find_uniform_violator(const Model* model, const Recipe* recipe
         float[TOGETHER] scores
         Py_ssize_t n_drawn = 0, n, n_free, k
         uint64_t ahead
-        int32_t place
     while n_drawn < recipe.n_negatives:
         n = min(<Py_ssize_t>TOGETHER, recipe.n_negatives - n_drawn)
         n_free = n
@@ -112,7 +112,7 @@ cdef inline float find_uniform_violator(const Model* model, const Recipe* recipe
                 negative[0] = -1
                 return -1
             n = n_free + 1
-        prefetch_candidates(model, pool, ahead)  # of the next step, if these were the last
+        prefetch_candidates(model, pool, ahead, TOGETHER, 2 * TOGETHER)  # perhaps of the next step
         for k in range(n):
             items[k] = item_at(pool, items[k])
         score_items(model, user, items, n, scores)
@@ -121,7 +121,7 @@ cdef inline float find_uniform_violator(const Model* model, const Recipe* recipe
         for k in range(n):
             if scores[k] > positive_score - 1:
                 rng[0] = position_at(rng[0], k + 1) if k < n_free else ahead
-                prefetch_candidates(model, pool, rng[0])
+                prefetch_candidates(model, pool, rng[0], 0, 2 * TOGETHER)
                 negative[0] = items[k]
                 pull[0] = recipe.pulls[n_drawn + k]
                 return pull[0] * (<float>1 - positive_score + scores[k])
