@@ -62,6 +62,7 @@ from fastbpr._validation.evaluation import (
     check_table,
     check_tables,
     check_unused,
+    check_user_biases,
     check_user_space,
     check_vectors,
 )
@@ -157,7 +158,6 @@ from fastbpr._validation.matrices import (
     check_rows,
     check_rows_of_items,
     check_solved,
-    check_training_data,
     check_user_items,
 )
 from fastbpr._validation.rearranging import (
@@ -195,6 +195,12 @@ from fastbpr._validation.values import (
     check_seed_kind,
     check_strengths,
     require,
+)
+from fastbpr._validation.weighing import (
+    check_loss_over_pairs,
+    check_loss_with,
+    check_positive_rank,
+    check_training_data,
 )
 
 __all__ = [
@@ -273,6 +279,8 @@ __all__ = [
     "check_list_type",
     "check_lists",
     "check_log_files",
+    "check_loss_over_pairs",
+    "check_loss_with",
     "check_merged_weights",
     "check_method",
     "check_metric",
@@ -296,6 +304,7 @@ __all__ = [
     "check_parquet_paths",
     "check_part",
     "check_path",
+    "check_positive_rank",
     "check_propensities",
     "check_rate",
     "check_removed_directions",
@@ -343,6 +352,7 @@ __all__ = [
     "check_timestamps",
     "check_training_data",
     "check_unused",
+    "check_user_biases",
     "check_user_items",
     "check_user_space",
     "check_values",
