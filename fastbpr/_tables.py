@@ -21,11 +21,27 @@ class Tables(NamedTuple):
     width: int  # of the factors with their padding
     item_bias: bool
     user_bias: bool = False
+    components: tuple[np.ndarray, ...] = ()  # tables of vectors that rows are sums of, laid out as these rows
+
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """Return all tables."""
+        return (self.users, self.items, *self.components)
+
+    def like(self) -> Tables:
+        """Return tables of the same shapes, with anything in them."""
+        users, items, *components = (np.empty_like(array) for array in self.arrays())
+        return self._replace(users=users, items=items, components=tuple(components))
 
     def views(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return (user_factors, item_factors, item_biases) as views; biases are zeros if there are none."""
         biases = self.items[:, self.width] if self.item_bias else np.zeros(len(self.items), dtype=np.float32)
         return self.users[:, : self.factors], self.items[:, : self.factors], biases
+
+    def place_of_bias(self, what: str) -> int:
+        """Return where in the rows of "users" or "items" their bias is, -1 if they have none."""
+        if what == "items":
+            return self.width if self.item_bias else -1
+        return self.width + USER_BIAS if self.user_bias else -1
 
     def user_biases(self) -> np.ndarray | None:
         """Return the users' biases as a view, None if there are none."""
