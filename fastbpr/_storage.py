@@ -1,6 +1,6 @@
 """Model files: one .npz (a zip of .npy arrays), no pickle, written atomically.
 
-Layout, format version 2. Every array is little-endian, in C order, not compressed, and begins at a multiple of 64 bytes.
+Layout, format version 2. Every array is little-endian, in C order, not compressed, and at a multiple of 64 bytes.
 
     user_factors, item_factors   float32 (n_users, factors), (n_items, factors)
     item_biases                  float32 (n_items,)

@@ -41,7 +41,7 @@ def check_text_parts(text: np.ndarray, ends: np.ndarray) -> None:
 
 
 def check_ends(fit: bool) -> None:
-    """Refuse ends of labels that do not rise to the end of the text, or lie within a character."""
+    """Refuse ends of labels that do not rise to the end of the text."""
     if not fit:
         raise ValueError("The ends of labels must fit their text.")
 
