@@ -113,7 +113,7 @@ class Reader:
             infos = directory.infolist()
         self.members = {info.filename.removesuffix(".npy"): info for info in infos}
         self.require(len(self.members) == len(infos), "an array", "is there twice")
-        self.require(sum(info.file_size for info in infos) <= self.size, "what it contains", "is larger than the file")
+        self.require(sum(info.compress_size for info in infos) <= self.size, "what it has", "is larger than the file")
         self.mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if mapped else None
 
     def require(self, fits: bool, what: str, problem: str) -> None:
