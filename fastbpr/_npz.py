@@ -9,6 +9,7 @@ not plain numbers or dates in a row is refused. Files with all of this in order 
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import re
@@ -41,7 +42,7 @@ ZIP64_FIELD_SIZE = 20  # what zipfile adds to the extra field of members that ma
 
 
 class Writer:
-    """Writes arrays one after another; no more than a block of one is copied."""
+    """Writes arrays one after another into an open file, as a context; no more than a block of one is copied."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
@@ -59,9 +60,13 @@ class Writer:
                 member.write(bytes_of(np.ascontiguousarray(block, dtype=dtype)))
         return info.CRC
 
-    def close(self) -> None:
-        """Write the directory of the members."""
-        self.zip.close()
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, kind: type | None, *error: object) -> None:
+        """Write the directory of the members; after an error without raising another."""
+        with contextlib.suppress(*[Exception] * (kind is not None)):
+            self.zip.close()
 
 
 def padding(end: int) -> bytes:

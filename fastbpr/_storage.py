@@ -58,7 +58,8 @@ def write(path: str | os.PathLike, header: dict[str, Any], arrays: dict[str, np.
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
-            write_arrays(Writer(file), header, arrays)
+            with Writer(file) as writer:
+                write_arrays(writer, header, arrays)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, current_mode(path))
@@ -82,7 +83,6 @@ def write_arrays(writer: Writer, header: dict[str, Any], arrays: dict[str, np.nd
             described[name] = {"dtype": dtype, "shape": list(array.shape), "crc32": crc}
     text = json.dumps({**header, "arrays": described})
     writer.add("header", np.frombuffer(text.encode(), dtype=np.uint8))
-    writer.close()
 
 
 def parts_of(name: str, array: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:

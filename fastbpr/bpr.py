@@ -510,7 +510,8 @@ class BPR(FactorModel):
         ...     BPR.load(Path(folder, "model.npz")).item_factors.shape
         (3, 8)
         """
-        lazily = _validation.check_flag("mmap", mmap) and not _validation.check_flag("verify", verify)
+        verify = _validation.check_flag("verify", verify)
+        lazily = _validation.check_flag("mmap", mmap) and not verify
         header, arrays = _storage.read(path, mmap=mmap, verify=verify)
         _validation.check_model_arrays(path, header, arrays, look_at_values=not lazily)
         problem = "has parameters or a history of another version"
