@@ -36,10 +36,11 @@ from fastbpr._version import __version__
 FORMAT = "fastbpr model"
 VERSION = 2
 DAMAGED = "cannot be read as one: it is damaged or of another kind"
-# What NumPy, zipfile and json raise for files that are cut short, edited or of another kind.
+# What NumPy, zipfile and json raise for files that are cut short, edited or of another kind. OSError and MemoryError say
+# something about the machine: no more is read or allocated than the file has.
 UNREADABLE = (
-    OSError, ValueError, TypeError, AttributeError, LookupError, EOFError, ArithmeticError, RuntimeError, MemoryError,
-    struct.error, zipfile.BadZipFile, SyntaxError,
+    ValueError, TypeError, AttributeError, LookupError, EOFError, ArithmeticError, RuntimeError, SyntaxError,
+    struct.error, zipfile.BadZipFile,
 )  # fmt: skip
 
 
@@ -170,7 +171,7 @@ class StoredLabels:
 
     def decoded(self) -> np.ndarray:
         """Return the labels; refuse damaged ones."""
-        with _validation.whole_model(self.path, "has damaged labels", (ValueError, MemoryError)):
+        with _validation.whole_model(self.path, "has damaged labels", (ValueError,)):
             return self.labels.decoded()
 
 

@@ -12,7 +12,7 @@ import pytest
 from model_files import HEADER, npy, old_arrays, old_file, zipped
 from numpy.testing import assert_array_equal
 
-from fastbpr import BPR, Interactions, ModelFileError
+from fastbpr import BPR, Interactions, ModelFileError, _npz
 
 ARRAYS = ("user_factors", "item_factors", "item_biases", "user_labels", "item_labels", "item_names")
 WAYS = {"read": {}, "mapped": {"mmap": True}, "verified": {"mmap": True, "verify": True}}
@@ -142,6 +142,17 @@ def test_damaged_labels_of_a_mapped_file_are_found_at_first_use(whole, path):
     assert len(mapped.recommend([0, 1])[0]) == 2
     with pytest.raises(ModelFileError, match="has damaged labels"):
         mapped.user_rows("user 2")
+
+
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), MemoryError("Unable to allocate 5 GiB")])
+def test_what_is_wrong_with_the_machine_is_not_blamed_on_the_file(whole, path, monkeypatch, error):
+    def fails(*_):
+        raise error
+
+    path.write_bytes(whole)
+    monkeypatch.setattr(_npz.Reader, "fill", fails)
+    with pytest.raises(type(error), match=str(error.args[-1])):
+        BPR.load(path)
 
 
 # ---- made up ----------------------------------------------------------------------------------------------------

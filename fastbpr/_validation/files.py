@@ -51,7 +51,7 @@ def whole_model(path: Any, problem: str, errors: tuple[type[Exception], ...]) ->
     """Turn what reading a file that is no whole model leads to into a `ModelFileError`."""
     try:
         yield
-    except (FileNotFoundError, IsADirectoryError, PermissionError, ModelFileError):
+    except ModelFileError:
         raise
     except errors as error:
         raise ModelFileError(f"path must be a model written by fastbpr, but {str(path)!r} {problem}.") from error
