@@ -36,8 +36,8 @@ from fastbpr._version import __version__
 FORMAT = "fastbpr model"
 VERSION = 2
 DAMAGED = "cannot be read as one: it is damaged or of another kind"
-# What NumPy, zipfile and json raise for files that are cut short, edited or of another kind. OSError and MemoryError say
-# something about the machine: no more is read or allocated than the file has.
+# What NumPy, zipfile and json raise for files that are cut short, edited or of another kind. OSError and MemoryError
+# are about the machine: no more is read or allocated than the file has.
 UNREADABLE = (
     ValueError, TypeError, AttributeError, LookupError, EOFError, ArithmeticError, RuntimeError, SyntaxError,
     struct.error, zipfile.BadZipFile,
