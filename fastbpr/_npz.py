@@ -111,8 +111,8 @@ class Entry(NamedTuple):
 class Reader:
     """Reads or maps the arrays of an open file; refuses what is not as it must be with a `ModelFileError`."""
 
-    def __init__(self, path: str | os.PathLike, file: BinaryIO, *, mapped: bool) -> None:
-        self.path, self.file = path, file
+    def __init__(self, path: str | os.PathLike, file: BinaryIO, *, mapped: bool, kind: str) -> None:
+        self.path, self.file, self.kind = path, file, kind
         self.size = os.fstat(file.fileno()).st_size
         with zipfile.ZipFile(file) as directory:
             infos = directory.infolist()
@@ -123,7 +123,7 @@ class Reader:
 
     def require(self, fits: bool, what: str, problem: str) -> None:
         """Refuse the file unless something fits."""
-        _validation.check_file_part(self.path, fits, what, problem)
+        _validation.check_file_part(self.path, fits, what, problem, kind=self.kind)
 
     def entry(self, name: str) -> Entry:
         """Return what is known of an array before its data is looked at."""

@@ -1,6 +1,7 @@
-"""Model files: one .npz (a zip of .npy arrays), no pickle, written atomically.
+"""Model files and files of features: one .npz (a zip of .npy arrays), no pickle, written atomically.
 
-Layout, format version 2. Every array is little-endian, in C order, not compressed, and at a multiple of 64 bytes.
+Layout, format version 2. Every array is little-endian, in C order, not compressed, and at a multiple of 64 bytes. Files
+of features have a header, too, and a vocabulary for each column of labels; models:
 
     user_factors, item_factors   float32 (n_users, factors), (n_items, factors)
     item_biases                  float32 (n_items,)
@@ -24,7 +25,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -33,7 +34,6 @@ from fastbpr._npz import Entry, Reader, Writer
 from fastbpr._text_labels import TextLabels
 from fastbpr._version import __version__
 
-FORMAT = "fastbpr model"
 VERSION = 2
 DAMAGED = "cannot be read as one: it is damaged or of another kind"
 # What NumPy, zipfile and json raise for files that are cut short, edited or of another kind. OSError and MemoryError
@@ -47,20 +47,28 @@ UNREADABLE = (
 # ---- writing ----------------------------------------------------------------------------------------------------
 
 
-def write(path: str | os.PathLike, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-    """Write a model file; whatever stops the writing leaves an older file at `path` whole.
+def write(
+    path: str | os.PathLike, header: dict[str, Any], arrays: dict[str, np.ndarray], *, kind: str = "model"
+) -> None:
+    """Write a model file, or another kind; whatever stops the writing leaves an older file at `path` whole."""
+    first = {"format": f"fastbpr {kind}", "version": VERSION, "written_by": f"fastbpr {__version__}"}
+    with replacing(path) as file, Writer(file) as writer:
+        write_arrays(writer, first | header, arrays)
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
+    """Open a new file that takes the place of the one at `path` when all is written; an error leaves that as it is.
 
     A process that is killed leaves a file .NAME.*.part beside it, which may be deleted.
     """
     _validation.check_path("path", path)
     path = Path(os.path.realpath(path))  # a link stays a link
     _validation.check_output("path", str(path))
-    header = {"format": FORMAT, "version": VERSION, "written_by": f"fastbpr {__version__}", **header}
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
-            with Writer(file) as writer:
-                write_arrays(writer, header, arrays)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, current_mode(path))
@@ -120,24 +128,24 @@ def sync_folder(folder: Path) -> None:
 
 
 def read(
-    path: str | os.PathLike, *, mmap: bool = False, verify: bool = False
+    path: str | os.PathLike, *, kind: str = "model", mmap: bool = False, verify: bool = False
 ) -> tuple[dict[str, Any], dict[str, np.ndarray | StoredLabels]]:
-    """Read a model file into (header, arrays); refuse anything else with a `ModelFileError`.
+    """Read a model file, or another kind, into (header, arrays); refuse anything else with a `ModelFileError`.
 
     With `mmap` arrays are mapped and text is not decoded before it is needed: it comes as `StoredLabels`.
     """
     _validation.check_path("path", path)
-    with _validation.whole_model(path, DAMAGED, UNREADABLE), open(path, "rb") as file:
-        reader = Reader(path, file, mapped=mmap)
+    with _validation.whole_model(path, DAMAGED, UNREADABLE, kind=kind), open(path, "rb") as file:
+        reader = Reader(path, file, mapped=mmap, kind=kind)
         header = json.loads(reader.array(reader.entry("header"), verify=True).tobytes())
-        _validation.check_header(path, header, FORMAT, VERSION)
+        _validation.check_header(path, header, VERSION, kind=kind)
         entries = {name: reader.entry(name) for name in reader.members if name != "header"}
         if header["version"] > 1:
             for name in {**entries, **header["arrays"]}:
                 same = header["arrays"].get(name) == (described(entries[name]) if name in entries else None)
                 reader.require(same, name, "is not what the header says")
         arrays = {name: reader.array(entry, verify=verify) for name, entry in entries.items()}
-        return header, with_labels(path, arrays, lazily=mmap and not verify)
+        return header, with_labels(path, arrays, kind, lazily=mmap and not verify)
 
 
 def described(entry: Entry) -> dict[str, Any]:
@@ -147,16 +155,16 @@ def described(entry: Entry) -> dict[str, Any]:
 
 
 def with_labels(
-    path: str | os.PathLike, stored: dict[str, np.ndarray], *, lazily: bool
+    path: str | os.PathLike, stored: dict[str, np.ndarray], kind: str, *, lazily: bool
 ) -> dict[str, np.ndarray | StoredLabels]:
     """Put labels that are text together; all else stays as it is."""
     arrays: dict[str, Any] = {name: array for name, array in stored.items() if "." not in name}
     for name in {name.rpartition(".")[0]: None for name in stored if "." in name}:
-        with _validation.whole_model(path, "has damaged labels", (KeyError, ValueError)):
+        with _validation.whole_model(path, "has damaged labels", (KeyError, ValueError), kind=kind):
             text, ends = stored[f"{name}.text"], stored[f"{name}.ends"]
             _validation.check_text_parts(text, ends)
-            labels = StoredLabels(path, TextLabels(text, ends))
-        arrays[name] = labels if lazily else labels.decoded()
+            labels = TextLabels(text, ends)
+            arrays[name] = StoredLabels(path, labels) if lazily else labels.decoded()
     return arrays
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import numbers
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,32 +47,35 @@ def check_ends(fit: bool) -> None:
 
 
 @contextlib.contextmanager
-def whole_model(path: Any, problem: str, errors: tuple[type[Exception], ...]) -> Iterator[None]:
-    """Turn what reading a file that is no whole model leads to into a `ModelFileError`."""
+def whole_model(path: Any, problem: str, errors: tuple[type[Exception], ...], *, kind: str = "model") -> Iterator[None]:
+    """Turn what reading a file that is no whole model, or other kind, leads to into a `ModelFileError`."""
     try:
         yield
     except ModelFileError:
         raise
     except errors as error:
-        raise ModelFileError(f"path must be a model written by fastbpr, but {str(path)!r} {problem}.") from error
+        raise ModelFileError(f"path must be {A[kind]} written by fastbpr, but {str(path)!r} {problem}.") from error
 
 
-def check_file_part(path: Any, fits: bool, what: str, problem: str) -> None:
+A = {"model": "a model", "features": "a file of features"}
+
+
+def check_file_part(path: Any, fits: bool, what: str, problem: str, *, kind: str = "model") -> None:
     """Refuse a file of which a part is not as it must be to be read."""
     if not fits:
         raise ModelFileError(
-            f"path must be a model written by fastbpr, but {str(path)!r} cannot be read as one: it is damaged or of "
+            f"path must be {A[kind]} written by fastbpr, but {str(path)!r} cannot be read as one: it is damaged or of "
             f"another kind ({what} {problem})."
         )
 
 
-def check_header(path: Any, header: Any, known_format: str, known_version: int) -> None:
-    """Refuse the header of a foreign file or a newer version."""
-    if not isinstance(header, dict) or header.get("format") != known_format:
-        raise ModelFileError(f"path must be a model written by fastbpr, but {str(path)!r} is another kind of file.")
+def check_header(path: Any, header: Any, known_version: int, *, kind: str = "model") -> None:
+    """Refuse the header of a foreign file, of another kind or a newer version."""
+    if not isinstance(header, dict) or header.get("format") != f"fastbpr {kind}":
+        raise ModelFileError(f"path must be {A[kind]} written by fastbpr, but {str(path)!r} is another kind of file.")
     if type(header.get("version")) is not int or not 1 <= header["version"] <= known_version:
         raise ModelFileError(
-            f"path must be a model of format version {known_version} or older, but {str(path)!r} has version "
+            f"path must be {A[kind]} of format version {known_version} or older, but {str(path)!r} has version "
             f"{header.get('version')!r} ({header.get('written_by')}). Update fastbpr."
         )
 
@@ -103,15 +106,32 @@ def check_model_arrays(
                 len(arrays.get(name, rows)) == len(rows) and getattr(arrays.get(name), "ndim", 1) == 1
                 for name, rows in (("user_labels", users), ("item_labels", items), ("item_names", items))
             )
+            and components_fit(arrays, "user", users)
+            and components_fit(arrays, "item", items)
             and isinstance(header["history"], list)
         )
     except (KeyError, TypeError, AttributeError, IndexError):
         fits = False
     if fits and look_at_values:
-        fits = all(is_finite(array) for array in (users, items, biases, removed))
+        fits = all(is_finite(array) for array in arrays.values() if getattr(array, "dtype", None) == np.float32)
         check_liked(path, indptr, indices, len(items))
     if not fits:
         raise ModelFileError(f"path must be a whole model, but the parts of {str(path)!r} do not fit each other.")
+
+
+def components_fit(arrays: dict[str, Any], what: str, rows: np.ndarray) -> bool:
+    """Whether the vectors and biases that rows are sums of, where there are any, have dtypes and shapes of such."""
+    for part in ("feature", "own"):
+        vectors, biases = (arrays.get(f"{what}_{part}_{kind}") for kind in ("factors", "biases"))
+        if vectors is None and biases is None:
+            continue
+        if vectors.dtype != np.float32 or vectors.ndim != 2 or vectors.shape[1] != rows.shape[1]:
+            return False
+        if part == "own" and len(vectors) not in (0, len(rows)):
+            return False
+        if biases is not None and (biases.dtype != np.float32 or biases.shape != (len(vectors),)):
+            return False
+    return True
 
 
 def is_finite(array: np.ndarray) -> bool:
@@ -132,6 +152,17 @@ def check_liked(path: Any, indptr: np.ndarray, indices: np.ndarray, n_items: int
             f"path must be a whole model, but the parts of {str(path)!r} do not fit each other: training positives are "
             "no items."
         )
+
+
+def check_kind(path: Any, header: dict[str, Any], kinds: Mapping[str, type]) -> type:
+    """Return the class of the model in a file; the first files did not tell, and were all of one kind."""
+    kind = header.get("kind", "bpr")
+    if kind not in kinds:
+        raise ModelFileError(
+            f"path must be a model of a known kind ({', '.join(sorted(kinds))}), but {str(path)!r} is a {kind!r}. "
+            "Update fastbpr."
+        )
+    return kinds[kind]
 
 
 def check_share(name: str, value: Any, *, below: bool = False) -> float:
