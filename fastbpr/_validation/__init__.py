@@ -131,6 +131,7 @@ from fastbpr._validation.hybrid import (
     check_new_names,
     check_own_vectors,
     check_rate,
+    check_rows_named,
     check_same_factors,
     check_vectors_complete,
 )
@@ -308,6 +309,7 @@ __all__ = [
     "check_row_count",
     "check_rows",
     "check_rows_are_good",
+    "check_rows_named",
     "check_rows_of_items",
     "check_rows_to_have",
     "check_same_factors",
