@@ -53,7 +53,7 @@ def write(
     """Write a model file, or another kind; whatever stops the writing leaves an older file at `path` whole."""
     first = {"format": f"fastbpr {kind}", "version": VERSION, "written_by": f"fastbpr {__version__}"}
     with replacing(path) as file, Writer(file) as writer:
-        write_arrays(writer, first | header, arrays)
+        write_described(writer, first | header, arrays)
 
 
 @contextlib.contextmanager
@@ -82,7 +82,7 @@ def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
     sync_folder(path.parent)
 
 
-def write_arrays(writer: Writer, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+def write_described(writer: Writer, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
     """Write arrays, then the header that describes them."""
     described = {}
     for whole_name, whole in arrays.items():

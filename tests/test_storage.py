@@ -17,7 +17,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from scipy.sparse import csr_array
 
-from fastbpr import BPR, Interactions, ModelFileError, _storage
+from fastbpr import BPR, HybridBPR, Interactions, ModelFileError, _storage
 
 
 @pytest.fixture(scope="module")
@@ -209,6 +209,46 @@ def test_switches_are_true_or_false(model, path, name):
         BPR.load(path, **{name: "r"})
 
 
+@pytest.fixture(scope="module")
+def hybrid(communities):
+    genres = csr_array(np.repeat(np.eye(4), 25, axis=0))
+    return HybridBPR(factors=8, iterations=2, random_state=0).fit(
+        communities, item_features=genres, show_progress=False
+    )
+
+
+def test_a_mapped_model_with_features_is_the_same_model(hybrid, path):
+    hybrid.save(path)
+    mapped = BPR.load(path, mmap=True)
+    assert type(mapped) is HybridBPR
+    assert set(mapped._components) == set(hybrid._components) != set()
+    for name, array in hybrid._components.items():
+        assert_array_equal(mapped._components[name], array)
+    for one, other in zip(
+        mapped.with_items(np.eye(4)).score([3]), hybrid.with_items(np.eye(4)).score([3]), strict=True
+    ):
+        assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("item_feature_factors", lambda a: a[:, :-1]),
+        ("item_feature_factors", lambda a: a.astype(float)),
+        ("item_feature_factors", lambda a: a[0]),
+        ("item_feature_biases", lambda a: a[:-1]),
+        ("item_own_factors", lambda a: np.zeros((3, 8), dtype=np.float32)),
+        ("item_own_biases", lambda a: np.zeros((3,), dtype=np.float32)),
+    ],
+)
+@pytest.mark.parametrize("mmap", [False, True])
+def test_vectors_of_features_that_do_not_fit_are_refused(hybrid, path, name, change, mmap):
+    hybrid.save(path)
+    rewritten(path, lambda h, a: a.update({name: change(a[name])}))
+    with pytest.raises(ModelFileError, match="do not fit each other"):
+        BPR.load(path, mmap=mmap)
+
+
 # ---- memory -----------------------------------------------------------------------------------------------------
 
 
@@ -353,7 +393,7 @@ def rewritten(path, change):
     header = json.loads(arrays.pop("header").tobytes())
     change(header, arrays)
     with open(path, "wb") as file, _storage.Writer(file) as writer:
-        _storage.write_arrays(writer, header, arrays)
+        _storage.write_described(writer, header, arrays)
 
 
 CHANGES = {
