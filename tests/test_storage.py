@@ -18,6 +18,7 @@ from numpy.testing import assert_array_equal
 from scipy.sparse import csr_array
 
 from fastbpr import BPR, HybridBPR, Interactions, ModelFileError, _storage
+from fastbpr._commands.models import load
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +168,12 @@ def test_a_mapped_model_is_the_same_model(model, path):
         for name in ("user_labels", "item_names"):
             assert_array_equal(getattr(mapped, name), getattr(model, name))
         assert mapped.explain(0, 1) == model.explain(0, 1)
+
+
+def test_commands_map_models(model, path):
+    model.save(path)
+    assert isinstance(load(str(path))._liked, _storage.StoredLikes)
+    assert not isinstance(BPR.load(path)._liked, _storage.StoredLikes)
 
 
 def test_copies_of_a_mapped_model_are_whole(model, path, tmp_path):
