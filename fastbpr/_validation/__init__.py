@@ -105,9 +105,12 @@ from fastbpr._validation.features import (
 )
 from fastbpr._validation.files import (
     check_by_time,
+    check_ends,
+    check_file_part,
     check_header,
     check_held_out,
     check_kind,
+    check_liked,
     check_log_files,
     check_model_arrays,
     check_one_title,
@@ -115,6 +118,7 @@ from fastbpr._validation.files import (
     check_share,
     check_storable,
     check_text_labels,
+    check_text_parts,
     whole_model,
 )
 from fastbpr._validation.hybrid import (
@@ -232,6 +236,7 @@ __all__ = [
     "check_distinct_rows",
     "check_either",
     "check_embedding_arrays",
+    "check_ends",
     "check_enough",
     "check_entries",
     "check_evaluated",
@@ -243,6 +248,7 @@ __all__ = [
     "check_features_continue",
     "check_features_fitted",
     "check_file",
+    "check_file_part",
     "check_first_similarities",
     "check_fitted",
     "check_fitted_to",
@@ -274,6 +280,7 @@ __all__ = [
     "check_labels_known",
     "check_lengths",
     "check_level",
+    "check_liked",
     "check_likes_known",
     "check_line_counts",
     "check_list_column",
@@ -347,6 +354,7 @@ __all__ = [
     "check_tables",
     "check_tags",
     "check_text_labels",
+    "check_text_parts",
     "check_texts",
     "check_tiers",
     "check_timed",
