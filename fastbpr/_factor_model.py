@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fastbpr import _explanation, _labels, _retrieval, _similarity, _validation
+from fastbpr._predictions import Predictions
 from fastbpr._threads import effective_threads
 
 Kind = TypeVar("Kind", bound="FactorModel")
 
 
-class FactorModel:
+class FactorModel(Predictions):
     """Vectors and biases, and the lists that follow from them. `BPR` documents the attributes."""
 
     num_threads: int
