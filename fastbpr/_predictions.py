@@ -100,11 +100,9 @@ class Predictions:
         """
         users, items, biases = _validation.check_tables(self)
         shape = len(users), len(items)
-        given = {"test": test} if train is None else {"test": test, "train": train}
-        _validation.check_same_labels(**given, model=self)
-        wanted, *left_out = (_validation.check_stored_pairs(name, value, shape) for name, value in given.items())
+        wanted, left_out = _validation.check_pairs_to_rank(self, test, train, shape)
         catalogue = _retrieval.Items.of(items, _retrieval.NOTHING, biases)
-        return ranks(users, catalogue, wanted, *left_out, num_threads=effective_threads(self.num_threads))
+        return ranks(users, catalogue, wanted, left_out, num_threads=effective_threads(self.num_threads))
 
 
 def scores_of_pairs(

@@ -94,10 +94,8 @@ from fastbpr._validation.lightfm import (
     check_in_mapping,
     check_interaction,
     check_interactions_to_split,
-    check_pairs,
     check_random_state,
     check_ranks_items,
-    check_stored_pairs,
     check_test_percentage,
 )
 from fastbpr._validation.lists import (
@@ -134,6 +132,11 @@ from fastbpr._validation.matrices import (
     check_training_data,
     check_user_items,
     describe,
+)
+from fastbpr._validation.pairs import (
+    check_pairs,
+    check_pairs_to_rank,
+    check_stored_pairs,
 )
 from fastbpr._validation.rearranging import (
     check_compares_items,
@@ -253,6 +256,7 @@ __all__ = [
     "check_output",
     "check_pairs",
     "check_pairs_to_order",
+    "check_pairs_to_rank",
     "check_parquet_paths",
     "check_part",
     "check_path",

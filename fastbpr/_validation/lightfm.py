@@ -12,28 +12,7 @@ import scipy.sparse
 from fastbpr._validation.matrices import check_structure, describe
 from fastbpr._validation.values import MAX_THREADS, check_integer, check_number
 
-# ---- matrices of pairs ------------------------------------------------------------------------------------------
-
-
-def check_stored_pairs(name: str, value: Any, shape: tuple[int, int] | None = None) -> scipy.sparse.csr_array:
-    """Return what is stored in users x items as CSR of True, whatever the values are.
-
-    A CSR matrix keeps its order of entries and its duplicates. Index arrays are shared with the caller.
-    """
-    value = getattr(value, "user_items", value)
-    if not scipy.sparse.issparse(value):
-        raise TypeError(
-            f"{name} must be a SciPy sparse matrix of shape (n_users, n_items), got {type(value).__name__}. Wrap it: "
-            f"scipy.sparse.csr_array({name})."
-        )
-    if value.ndim != 2 or (shape is not None and value.shape != shape):
-        expected = "(n_users, n_items)" if shape is None else f"(n_users, n_items) = {shape}"
-        hint = f" It looks transposed: try {name}.T." if shape is not None and value.shape == shape[::-1] else ""
-        raise ValueError(f"{name} must have shape {expected}, got {value.shape}.{hint}")
-    check_structure(name, value)
-    csr = value.tocsr()
-    nnz = csr.indptr[-1]
-    return scipy.sparse.csr_array((np.ones(nnz, dtype=bool), csr.indices[:nnz], csr.indptr), shape=csr.shape)
+# ---- splitting and evaluation -----------------------------------------------------------------------------------
 
 
 def check_disjoint(test: scipy.sparse.csr_array, train: scipy.sparse.csr_array) -> None:
@@ -43,17 +22,6 @@ def check_disjoint(test: scipy.sparse.csr_array, train: scipy.sparse.csr_array) 
         raise ValueError(
             f"test_interactions must have no entry that train_interactions have, got {n_common} of them: evaluation "
             "would mislead. Check the split, or pass check_intersections=False."
-        )
-
-
-def check_pairs(
-    first: str, first_ids: np.ndarray, first_is_one: bool, second: str, second_ids: np.ndarray, second_is_one: bool
-) -> None:
-    """Refuse different numbers of ids, unless one is single and stands for all."""
-    if not first_is_one and not second_is_one and len(first_ids) != len(second_ids):
-        raise ValueError(
-            f"{second} must have one entry for each entry of {first}, {len(first_ids)}, got {len(second_ids)}. For all "
-            "pairs of both, repeat one and tile the other."
         )
 
 
