@@ -4,12 +4,20 @@ from fastbpr._build_info import build_info
 from fastbpr._threads import effective_threads
 from fastbpr._version import __version__
 from fastbpr.bpr import BPR
-from fastbpr.errors import MissingExtraError, ModelFileError, NotFittedError, TrainingError, UnknownLabelError
+from fastbpr.errors import (
+    LightFMAssertionError,
+    MissingExtraError,
+    ModelFileError,
+    NotFittedError,
+    TrainingError,
+    UnknownLabelError,
+)
 from fastbpr.interactions import Interactions
 
 __all__ = [
     "BPR",
     "Interactions",
+    "LightFMAssertionError",
     "MissingExtraError",
     "ModelFileError",
     "NotFittedError",
