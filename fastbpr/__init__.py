@@ -12,10 +12,12 @@ from fastbpr.errors import (
     TrainingError,
     UnknownLabelError,
 )
+from fastbpr.hybrid import HybridBPR
 from fastbpr.interactions import Interactions
 
 __all__ = [
     "BPR",
+    "HybridBPR",
     "Interactions",
     "LightFMAssertionError",
     "MissingExtraError",

@@ -38,6 +38,12 @@ class Start(NamedTuple):
     components: Mapping[str, np.ndarray] = {}
     n_epochs: int = 0  # that led there
 
+    @classmethod
+    def of(cls, model: FactorModel) -> Start:
+        """Return where a model is."""
+        factors = (model.user_factors, model.item_factors, model.item_biases)
+        return cls(factors, model._components, model._n_epochs)
+
 
 NO_START = Start()
 
@@ -115,6 +121,7 @@ class Fit(NamedTuple):
                 result = self.training.result()
                 components = _composition.named(self.sides, result)
                 of_fit["components"] = {name: np.array(array, order="C") for name, array in components.items()}
+                of_fit["n_epochs"] = self.n_before + len(history)
                 of_fit["debiasing"] = self.contexts.report(self.training.schedule.counts.sum(axis=0))
                 liked = self.positives.liked(copy=True)
                 model._set_fitted(result.unpack(), liked, *self.labels, **of_fit)

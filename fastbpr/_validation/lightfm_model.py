@@ -20,7 +20,7 @@ SCHEDULES = ("adagrad", "adadelta")
 
 
 def check_lightfm_parameters(values: Mapping[str, Any], losses: Mapping[str, str]) -> dict[str, Any]:
-    """Return the parameters of a model; those that LightFM asserts raise an AssertionError that is a ValueError, too."""
+    """Return the parameters of a model; what LightFM asserts raises an AssertionError that is a ValueError."""
     asserted(check_integer, "no_components", values["no_components"], minimum=1)
     asserted(check_choice, "learning_schedule", values["learning_schedule"], SCHEDULES)
     asserted(check_choice, "loss", values["loss"], losses)
@@ -86,9 +86,7 @@ def check_sample_weight(value: Any, interactions: scipy.sparse.coo_matrix, loss:
     if not scipy.sparse.issparse(value) or value.format != "coo":
         raise ValueError(f"sample_weight must be a SciPy COO matrix, got {describe_matrix(value)}. Try .tocoo().")
     if value.shape != interactions.shape:
-        raise ValueError(
-            f"sample_weight must have the shape of interactions, {interactions.shape}, got {value.shape}."
-        )
+        raise ValueError(f"sample_weight must have the shape of interactions, {interactions.shape}, got {value.shape}.")
     if not (np.array_equal(value.row, interactions.row) and np.array_equal(value.col, interactions.col)):
         raise ValueError(
             "sample_weight must have the entries of interactions in the same order, got others. Build it from the same "
@@ -149,8 +147,8 @@ def check_no_features_needed(what: str, n_rows: int, n_columns: int, *, are_rows
         )
     if n_rows > n_columns:
         raise ValueError(
-            f"{what}s must be among the model's {n_columns}, got {n_rows} of them, or the number {n_rows - 1}. New ones "
-            "need features."
+            f"{what}s must be among the model's {n_columns}, got {n_rows}, or the number {n_rows - 1}. New ones need "
+            "features."
         )
 
 
@@ -187,9 +185,7 @@ def check_embeddings(what: str, embeddings: Any, biases: Any, no_components: int
     if len(arrays[0]) != len(arrays[1]):
         raise ValueError(f"{names[1]} must have one entry per row of {names[0]}, got {len(arrays[1])}.")
     if no_components is not None and arrays[0].shape[1] != no_components:
-        raise ValueError(
-            f"{names[0]} must have no_components = {no_components} columns, got shape {arrays[0].shape}."
-        )
+        raise ValueError(f"{names[0]} must have no_components = {no_components} columns, got shape {arrays[0].shape}.")
     return tuple(arrays)
 
 

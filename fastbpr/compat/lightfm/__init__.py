@@ -4,4 +4,7 @@ The same names, arguments, defaults, shapes and types of errors; the numbers tha
 that are passed in are never changed, ids are checked, and a seed gives the same model on any number of threads.
 """
 
-__all__: list[str] = []
+from fastbpr.compat.lightfm import cross_validation, data, evaluation
+from fastbpr.compat.lightfm.lightfm import LightFM
+
+__all__ = ["LightFM", "cross_validation", "data", "evaluation"]

@@ -10,7 +10,6 @@ import scipy.sparse
 from fastbpr import _predictions, _retrieval, _validation
 from fastbpr._threads import effective_threads
 from fastbpr.compat.lightfm import _training
-from fastbpr.compat.lightfm._own_columns import Columns
 
 __all__ = ["LightFM"]
 
@@ -249,8 +248,10 @@ class LightFM:
         seed = int(np.random.SeedSequence(words.tolist()).generate_state(1, np.uint64)[0] >> 1)
         arrays = self._start(sides, seed)
         data = _training.TrainingData.of(matrix, weights, self.loss)
-        if epochs and data.teach_something:
-            arrays = _training.trained(parameters, data, sides, arrays, self._n_epochs, epochs, seed, num_threads, verbose)
+        if epochs and data.can_teach(self.loss):
+            arrays = _training.trained(
+                parameters, data, sides, arrays, self._n_epochs, epochs, seed, num_threads, verbose
+            )
         for what, (embeddings, biases) in arrays.items():
             setattr(self, f"{what}_embeddings", embeddings)
             setattr(self, f"{what}_biases", biases)
@@ -265,7 +266,10 @@ class LightFM:
         for what, side in sides.items():
             n_columns = side.columns.n_columns
             if self.item_embeddings is None:
-                arrays[what] = _training.drawn(n_columns, self.no_components, rng), np.zeros(n_columns, dtype=np.float32)
+                arrays[what] = (
+                    _training.drawn(n_columns, self.no_components, rng),
+                    np.zeros(n_columns, dtype=np.float32),
+                )
             else:
                 arrays[what] = self._arrays(what)
                 _validation.check_same_dimensions(what, n_columns, len(arrays[what][0]))
