@@ -96,6 +96,9 @@ def trained(
     verbose: bool,
 ) -> Arrays:
     """Return what training makes of the arrays."""
+    # Optimisers remember how far rows have moved, and popular rows move less. Where rows are nothing but their features,
+    # that makes popular ones count for too little among those that share a feature.
+    rows_have_own = all(len(side.columns.own) for side in sides.values())
     model = HybridBPR(
         parameters["no_components"],
         parameters["learning_rate"],
@@ -108,10 +111,14 @@ def trained(
         num_threads=num_threads,
         random_state=seed,
         loss=LOSSES[parameters["loss"]],
-        optimizer=parameters["learning_schedule"],
+        optimizer=parameters["learning_schedule"] if rows_have_own else "sgd",
         max_sampled=parameters["max_sampled"],
         learning_rate_decay="constant",
         own_vectors={what: len(side.columns.own) > 0 for what, side in sides.items()},
+        # To LightFM a row's own column is a column like others: it follows training at once, and is never left out.
+        item_own_rate=1,
+        user_own_rate=1,
+        hidden_items=0,
     )
     shared = {what: side.shared() for what, side in sides.items()}
     begin(model, sides, arrays, epochs_before)
