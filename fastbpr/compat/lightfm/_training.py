@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -14,6 +15,8 @@ from fastbpr.errors import TrainingError
 from fastbpr.hybrid import HybridBPR
 
 LOSSES = {"logistic": "logistic", "bpr": "bpr", "warp": "warp", "warp-kos": "k-os-warp"}  # LightFM's names, and ours
+LARGEST_NUMBER = 1024  # of draws for a step; LightFM knows no limit
+SMALLEST_EPSILON = 1e-30
 START_SIZE = 12**-0.5  # standard deviation of what LightFM starts from, times the number of components
 
 Arrays = dict[str, tuple[np.ndarray, np.ndarray]]  # (embeddings, biases) of the columns, of "user" and "item"
@@ -44,44 +47,40 @@ class Side(NamedTuple):
 
 
 class TrainingData(NamedTuple):
-    """What there is to learn from: canonical matrices of users and items."""
+    """What there is to learn from: canonical matrices of users and items with the same entries."""
 
-    positives: scipy.sparse.csr_array
-    negatives: scipy.sparse.csr_array  # for the logistic loss only
-    weights: scipy.sparse.csr_array | None  # of both; None if all count the same
+    signs: scipy.sparse.csr_array  # 1 for positives and, for the logistic loss, -1 for negatives
+    weights: scipy.sparse.csr_array | None  # None if all count the same
 
     @classmethod
     def of(cls, interactions: scipy.sparse.coo_matrix, weights: np.ndarray | None, loss: str) -> TrainingData:
-        """Divide interactions by their signs. Weights of an entry that is stored twice add up."""
-        weight = np.ones(len(interactions.data), dtype=np.float32) if weights is None else weights
-        counts = (weight > 0) & ((interactions.data > 0) | (loss == "logistic"))
-        positives, negatives = (
-            matrix_of(interactions, counts & signs, weight) for signs in (interactions.data > 0, interactions.data <= 0)
-        )
-        everything = positives + negatives
-        differ = everything.nnz > 0 and everything.data.min() != everything.data.max()
-        return cls(positives, negatives, everything if differ and loss != "warp-kos" else None)
+        """Divide interactions by their signs. What is stored twice adds up; what comes to nothing is left out."""
+        signs = np.where(interactions.data > 0, 1, -1 if loss == "logistic" else 0)
+        net = signs.astype(np.float32) if weights is None else signs * weights
+        matrix = scipy.sparse.csr_array((net, (interactions.row, interactions.col)), shape=interactions.shape)
+        matrix.sum_duplicates()
+        matrix.eliminate_zeros()
+        sizes = abs(matrix)
+        differ = matrix.nnz and sizes.data.min() != sizes.data.max() and loss != "warp-kos"
+        matrix.data = np.sign(matrix.data)
+        return cls(matrix, sizes if differ else None)
 
     def can_teach(self, loss: str) -> bool:
         """Whether there is anything to learn from: for a loss that ranks, a user who lacks an item."""
-        if loss == "logistic":
-            return self.positives.nnz + self.negatives.nnz > 0
-        n_positives, n_items = np.diff(self.positives.indptr), self.positives.shape[1]
-        return bool(((n_positives > 0) & (n_positives < n_items)).any())
+        n_items = self.signs.shape[1]
+        n_entries = np.diff(self.signs.indptr)
+        return bool(((n_entries > 0) & ((n_entries < n_items) | (loss == "logistic"))).any())
+
+    def silent_users(self) -> np.ndarray:
+        """Return the users of whom nothing is known."""
+        return np.flatnonzero(np.diff(self.signs.indptr) == 0)
 
 
-def matrix_of(interactions: scipy.sparse.coo_matrix, chosen: np.ndarray, weight: np.ndarray) -> scipy.sparse.csr_array:
-    """Return the weights of the chosen interactions."""
-    rows, columns = interactions.row[chosen], interactions.col[chosen]
-    matrix = scipy.sparse.csr_array((weight[chosen], (rows, columns)), shape=interactions.shape)
-    matrix.sum_duplicates()
-    return matrix
-
-
-def drawn(n_rows: int, no_components: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw embeddings to start from."""
-    scale = np.float32(START_SIZE / no_components)
-    return rng.standard_normal((n_rows, no_components), dtype=np.float32) * scale
+def drawn(side: Side, no_components: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the embeddings of all columns to start from; biases are zero."""
+    n_columns = side.columns.n_columns
+    embeddings = rng.standard_normal((n_columns, no_components), dtype=np.float32)
+    return embeddings * np.float32(START_SIZE / no_components), np.zeros(n_columns, dtype=np.float32)
 
 
 def trained(
@@ -89,45 +88,59 @@ def trained(
     data: TrainingData,
     sides: Mapping[str, Side],
     arrays: Arrays,
-    epochs_before: int,
-    epochs: int,
+    progress: tuple[int, int],  # epochs before, and epochs to come
     seed: int,
     num_threads: int,
     verbose: bool,
 ) -> Arrays:
     """Return what training makes of the arrays."""
-    # Optimisers remember how far rows have moved, and popular rows move less. Where rows are nothing but their features,
-    # that makes popular ones count for too little among those that share a feature.
-    rows_have_own = all(len(side.columns.own) for side in sides.values())
+    n_before, n_epochs = progress
+    has_own = {what: len(side.columns.own) > 0 for what, side in sides.items()}
     model = HybridBPR(
-        parameters["no_components"],
-        parameters["learning_rate"],
-        {
-            "user": parameters["user_alpha"],
-            "positive": parameters["item_alpha"],
-            "negative": parameters["item_alpha"],
-            "bias": parameters["item_alpha"],
-        },
+        **translated(parameters, rows_are_features=not all(has_own.values())),
+        own_vectors=has_own,
         num_threads=num_threads,
         random_state=seed,
-        loss=LOSSES[parameters["loss"]],
-        optimizer=parameters["learning_schedule"] if rows_have_own else "sgd",
-        max_sampled=parameters["max_sampled"],
-        learning_rate_decay="constant",
-        own_vectors={what: len(side.columns.own) > 0 for what, side in sides.items()},
-        # To LightFM a row's own column is a column like others: it follows training at once, and is never left out.
-        item_own_rate=1,
-        user_own_rate=1,
-        hidden_items=0,
     )
-    shared = {what: side.shared() for what, side in sides.items()}
-    begin(model, sides, arrays, epochs_before)
-    options = {f"{what}_features": matrix for what, matrix in shared.items()}
-    try:
-        model.fit_partial(data.positives, iterations=epochs, weights="ignore", show_progress=verbose, **options)
-    except TrainingError as error:
-        _validation.refuse_divergence(error)
+    begin(model, sides, arrays, n_before)
+    options = {f"{what}_features": side.shared() for what, side in sides.items()}
+    weights = "ignore" if data.weights is None else data.weights
+    with warnings.catch_warnings():
+        # Only positives are said to teach the logistic loss nothing. LightFM's users are used to that.
+        warnings.filterwarnings("ignore", "user_items has only", UserWarning)
+        try:
+            model.fit_partial(data.signs, iterations=n_epochs, weights=weights, show_progress=verbose, **options)
+        except TrainingError as error:
+            _validation.refuse_divergence(error)
     return {what: result_of(model, what, side, *arrays[what]) for what, side in sides.items()}
+
+
+def translated(parameters: Mapping[str, Any], *, rows_are_features: bool) -> dict[str, Any]:
+    """Return LightFM's parameters as those of `HybridBPR`."""
+    optimizer = parameters["learning_schedule"]
+    # Optimisers remember how far rows have moved, and move popular ones less. Where rows are nothing but features,
+    # popular ones would count for too little among those that share one.
+    adadelta = optimizer == "adadelta" and not rows_are_features
+    user, item = parameters["user_alpha"], parameters["item_alpha"]
+    given = {
+        "factors": parameters["no_components"],
+        "loss": LOSSES[parameters["loss"]],
+        "learning_rate": 1.0 if adadelta else parameters["learning_rate"],
+        "learning_rate_decay": "constant",
+        "regularization": {"user": user, "positive": item, "negative": item, "bias": item},
+        "optimizer": "sgd" if rows_are_features else optimizer,
+        "max_sampled": min(parameters["max_sampled"], LARGEST_NUMBER),
+        # To LightFM a row's own column is a column like others: it follows training at once, and is never left out.
+        "item_own_rate": 1,
+        "user_own_rate": 1,
+        "hidden_items": 0,
+    }
+    if adadelta:
+        given |= {"rho": parameters["rho"], "epsilon": max(parameters["epsilon"], SMALLEST_EPSILON)}
+    if parameters["loss"] == "warp-kos":
+        n = min(parameters["n"], LARGEST_NUMBER)
+        given |= {"n_positives": n, "positive_rank": min(parameters["k"], n)}
+    return given
 
 
 def begin(model: HybridBPR, sides: Mapping[str, Side], arrays: Arrays, n_epochs: int) -> None:
@@ -140,23 +153,32 @@ def begin(model: HybridBPR, sides: Mapping[str, Side], arrays: Arrays, n_epochs:
         components[f"{what}_feature_factors"], components[f"{what}_own_factors"] = side.columns.apart(embeddings)
         if what == "item":
             components["item_feature_biases"], components["item_own_biases"] = side.columns.apart(biases)
-    users, (items, item_biases) = sides["user"].rows(arrays["user"][0]), map(sides["item"].rows, arrays["item"])
-    factors = tuple(np.array(array, dtype=np.float32, order="C") for array in (users, items, item_biases))
-    model._set_fitted(factors, components=components, n_epochs=n_epochs)
+    (users, user_biases), (items, item_biases) = (
+        [np.array(side.rows(array), dtype=np.float32, order="C") for array in arrays[what]]
+        for what, side in sides.items()
+    )
+    fitted = {"user_biases": user_biases} if model.loss == "logistic" else {}
+    model._set_fitted((users, items, item_biases), components=components, n_epochs=n_epochs, **fitted)
 
 
 def result_of(
     model: HybridBPR, what: str, side: Side, embeddings: np.ndarray, biases: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the embeddings and biases of all columns of one side after training."""
+    """Return the embeddings and biases of all columns of one side after training, from what they were before."""
     columns = side.columns
-    has_parts = side.shared() is not None
-    parts = [getattr(model, f"{what}_{part}_factors") for part in ("feature", "own")] if has_parts else None
-    if parts is None:
-        parts = [embeddings[:0], getattr(model, f"{what}_factors")]
-    embeddings = columns.put_together(*parts, embeddings)
-    if what == "user":
-        return embeddings, biases
-    if has_parts:
-        return embeddings, columns.put_together(model.item_feature_biases, model.item_own_biases, biases)
-    return embeddings, columns.put_together(biases[:0], model.item_biases, biases)
+    if what == "item":
+        composed = model.item_factors, model.item_biases
+    else:
+        known = getattr(model, "user_biases", None)
+        composed = model.user_factors, side.rows(biases) if known is None else known
+    parts = []
+    for kind, array, rows in zip(("factors", "biases"), (embeddings, biases), composed, strict=True):
+        shared, own = columns.apart(array)
+        if side.shared() is None:
+            own = rows
+        elif (what, kind) == ("user", "biases"):  # which features do not have
+            own = own + (rows - side.rows(array)) if len(own) else own
+        else:
+            shared, own = (getattr(model, f"{what}_{part}_{kind}") for part in ("feature", "own"))
+        parts.append(columns.put_together(shared, own, array))
+    return parts[0], parts[1]

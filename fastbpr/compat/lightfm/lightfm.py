@@ -63,9 +63,12 @@ class LightFM:
 
     * Interactions, weights and features are never changed.
     * Ids that the model does not have are refused, and so is leaving out a feature matrix that it was fitted with.
-    * Weights count in relation to their mean, and those of an entry that is stored twice add up.
+    * Weights count in relation to their mean. An entry that is stored twice counts twice (for ``warp-kos``, once), and
+      for ``logistic`` a positive and a negative cancel.
+    * With features only, without a column for each row, steps are plain, not scaled by ``learning_schedule``.
+    * ``bpr`` draws negatives uniformly, LightFM by their popularity; at most 1024 draws or positives make a step.
     * For the losses other than ``logistic``, entries that are not positive are left out.
-    * A user without interactions and features gets the vector zero.
+    * A user without interactions has no vector of their own: only features tell anything about them.
 
     Examples
     --------
@@ -246,12 +249,11 @@ class LightFM:
         }
         words = self.random_state.randint(2**32, size=STATE_WORDS, dtype=np.uint32)
         seed = int(np.random.SeedSequence(words.tolist()).generate_state(1, np.uint64)[0] >> 1)
-        arrays = self._start(sides, seed)
         data = _training.TrainingData.of(matrix, weights, self.loss)
+        arrays = self._start(sides, data, seed)
         if epochs and data.can_teach(self.loss):
-            arrays = _training.trained(
-                parameters, data, sides, arrays, self._n_epochs, epochs, seed, num_threads, verbose
-            )
+            progress = self._n_epochs, epochs
+            arrays = _training.trained(parameters, data, sides, arrays, progress, seed, num_threads, verbose)
         for what, (embeddings, biases) in arrays.items():
             setattr(self, f"{what}_embeddings", embeddings)
             setattr(self, f"{what}_biases", biases)
@@ -259,20 +261,17 @@ class LightFM:
         self._n_epochs += epochs
         return self
 
-    def _start(self, sides: dict[str, _training.Side], seed: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    def _start(self, sides: dict[str, _training.Side], data: _training.TrainingData, seed: int) -> _training.Arrays:
         """Return the embeddings and biases of both sides with which training begins."""
-        rng = np.random.default_rng(seed)
-        arrays = {}
+        if self.item_embeddings is None:
+            rng = np.random.default_rng(seed)
+            arrays = {what: _training.drawn(side, self.no_components, rng) for what, side in sides.items()}
+            own = sides["user"].columns.own
+            arrays["user"][0][own[data.silent_users()] if len(own) else own] = 0
+            return arrays
+        arrays = {what: self._arrays(what) for what in sides}
         for what, side in sides.items():
-            n_columns = side.columns.n_columns
-            if self.item_embeddings is None:
-                arrays[what] = (
-                    _training.drawn(n_columns, self.no_components, rng),
-                    np.zeros(n_columns, dtype=np.float32),
-                )
-            else:
-                arrays[what] = self._arrays(what)
-                _validation.check_same_dimensions(what, n_columns, len(arrays[what][0]))
+            _validation.check_same_dimensions(what, side.columns.n_columns, len(arrays[what][0]))
         return arrays
 
     # ---- predictions ------------------------------------------------------------------------------------------------
