@@ -141,12 +141,12 @@ def check_lightfm_features(what: str, value: Any, n_rows: int, n_columns: int | 
 def check_no_features_needed(what: str, n_rows: int, n_columns: int, *, are_rows: bool) -> None:
     """Refuse to do without a feature matrix where the model's columns do not stand for so many rows."""
     if not are_rows:
-        raise ValueError(
+        raise LightFMAssertionError(
             f"{what}_features must be given, as the model was fitted with them: its {what}_embeddings are those of "
             f"features, not of {what}s."
         )
     if n_rows > n_columns:
-        raise ValueError(
+        raise LightFMAssertionError(
             f"{what}s must be among the model's {n_columns}, got {n_rows}, or the number {n_rows - 1}. New ones need "
             "features."
         )

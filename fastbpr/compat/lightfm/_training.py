@@ -15,6 +15,10 @@ from fastbpr.errors import TrainingError
 from fastbpr.hybrid import HybridBPR
 
 LOSSES = {"logistic": "logistic", "bpr": "bpr", "warp": "warp", "warp-kos": "k-os-warp"}  # LightFM's names, and ours
+# What the steps of a loss are to be multiplied with to learn as much in an epoch.
+RATES = {"bpr": 2, "warp": 1.25}
+PLAIN_RATE, LARGEST_PLAIN_RATE = 3, 0.3  # the same of steps that no optimiser scales, and how far that may go
+STRONGEST_SHRINKING = 0.15  # of a row in a step; Adagrad's first steps are three times as long
 LARGEST_NUMBER = 1024  # of draws for a step; LightFM knows no limit
 SMALLEST_EPSILON = 1e-30
 START_SIZE = 12**-0.5  # standard deviation of what LightFM starts from, times the number of components
@@ -97,7 +101,7 @@ def trained(
     n_before, n_epochs = progress
     has_own = {what: len(side.columns.own) > 0 for what, side in sides.items()}
     model = HybridBPR(
-        **translated(parameters, rows_are_features=not all(has_own.values())),
+        **translated(parameters, data.signs.shape, rows_are_features=not all(has_own.values())),
         own_vectors=has_own,
         num_threads=num_threads,
         random_state=seed,
@@ -115,17 +119,26 @@ def trained(
     return {what: result_of(model, what, side, *arrays[what]) for what, side in sides.items()}
 
 
-def translated(parameters: Mapping[str, Any], *, rows_are_features: bool) -> dict[str, Any]:
+def translated(parameters: Mapping[str, Any], shape: tuple[int, int], *, rows_are_features: bool) -> dict[str, Any]:
     """Return LightFM's parameters as those of `HybridBPR`."""
+    n_users, n_items = shape
     optimizer = parameters["learning_schedule"]
     # Optimisers remember how far rows have moved, and move popular ones less. Where rows are nothing but features,
     # popular ones would count for too little among those that share one.
     adadelta = optimizer == "adadelta" and not rows_are_features
-    user, item = parameters["user_alpha"], parameters["item_alpha"]
+    factor = RATES.get(parameters["loss"], 1)
+    rate = 1.0 if adadelta else parameters["learning_rate"] * factor
+    if rows_are_features:
+        rate = min(rate * PLAIN_RATE, LARGEST_PLAIN_RATE)
+    # LightFM shrinks all rows in every step, we those that it touches: one user, and one item or a pair of them.
+    strongest = STRONGEST_SHRINKING / rate
+    user = min(parameters["user_alpha"] * n_users / factor, strongest)
+    n_touched = 1 if parameters["loss"] == "logistic" else 2
+    item = min(parameters["item_alpha"] * n_items / n_touched / factor, strongest)
     given = {
         "factors": parameters["no_components"],
         "loss": LOSSES[parameters["loss"]],
-        "learning_rate": 1.0 if adadelta else parameters["learning_rate"],
+        "learning_rate": rate,
         "learning_rate_decay": "constant",
         "regularization": {"user": user, "positive": item, "negative": item, "bias": item},
         "optimizer": "sgd" if rows_are_features else optimizer,
@@ -134,6 +147,7 @@ def translated(parameters: Mapping[str, Any], *, rows_are_features: bool) -> dic
         "item_own_rate": 1,
         "user_own_rate": 1,
         "hidden_items": 0,
+        "feature_rate": 1 if rows_are_features else 0.5,
     }
     if adadelta:
         given |= {"rho": parameters["rho"], "epsilon": max(parameters["epsilon"], SMALLEST_EPSILON)}

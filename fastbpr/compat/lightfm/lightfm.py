@@ -66,6 +66,9 @@ class LightFM:
     * Weights count in relation to their mean. An entry that is stored twice counts twice (for ``warp-kos``, once), and
       for ``logistic`` a positive and a negative cancel.
     * With features only, without a column for each row, steps are plain, not scaled by ``learning_schedule``.
+    * What the optimiser remembers is forgotten between calls of `fit_partial`.
+    * ``learning_rate``, ``item_alpha`` and ``user_alpha`` are translated so that an epoch learns, and shrinks, about as
+      much as in LightFM.
     * ``bpr`` draws negatives uniformly, LightFM by their popularity; at most 1024 draws or positives make a step.
     * For the losses other than ``logistic``, entries that are not positive are left out.
     * A user without interactions has no vector of their own: only features tell anything about them.
