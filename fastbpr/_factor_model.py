@@ -33,15 +33,17 @@ class FactorModel(Predictions):
         settings: dict[str, Any] | None = None,
         debiasing: tuple | None = None,
         removed_directions: np.ndarray | None = None,
+        user_biases: np.ndarray | None = None,
         components: dict[str, np.ndarray] | None = None,
         n_epochs: int = 0,
     ) -> None:
         """Set every fitted attribute, in one place."""
         components = components or {}
-        for array in (*factors, removed_directions, *components.values()):
+        for array in (*factors, removed_directions, user_biases, *components.values()):
             if array is not None:
                 array.flags.writeable = False
         self.user_factors, self.item_factors, self.item_biases = factors
+        self.user_biases = user_biases
         self.history = history
         self.settings = settings
         self.debiasing = debiasing
@@ -50,7 +52,7 @@ class FactorModel(Predictions):
         self.item_names = item_names
         self.removed_directions = removed_directions
         self._n_epochs = n_epochs  # that led to the factors, of all fits that went on from one another
-        self._components = components  # by name: the vectors and biases that rows are sums of, if they are
+        self._components = components  # by name: what rows are sums of, if they are, and an optimiser's sums
         self._liked = liked  # (indptr, indices) of the training positives: what `recommend` leaves out
         self._compared: dict[str, tuple] = {}  # kept by `_compared_vectors`
 
@@ -68,7 +70,8 @@ class FactorModel(Predictions):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the items that users would like next, best first.
 
-        The score is ``p_u . q_i + b_i``. It orders items for one user; between users it means nothing.
+        The score is ``p_u . q_i + b_i``. It orders items for one user; between users it means nothing. With biases of
+        users (``loss="logistic"``) it is ``p_u . q_i + b_i + b_u``, the logarithm of the odds that the user wants it.
 
         Parameters
         ----------
@@ -135,6 +138,8 @@ class FactorModel(Predictions):
             offset=item_biases,
             num_threads=effective_threads(self.num_threads),
         )
+        if self.user_biases is not None:
+            scores += _validation.check_user_biases(self, n_users)[users, None]
         return (ids[0], scores[0]) if single else (ids, scores)
 
     def similar_items(
@@ -262,7 +267,7 @@ class FactorModel(Predictions):
         Returns
         -------
         ndarray of float32, shape (n_items,) or (n, n_items)
-            ``p_u . q_i + b_i``.
+            ``p_u . q_i + b_i``, and ``b_u`` where the model has biases of users.
 
         Examples
         --------
@@ -280,6 +285,8 @@ class FactorModel(Predictions):
             offset=item_biases,
             num_threads=effective_threads(self.num_threads),
         )
+        if self.user_biases is not None:
+            scores += _validation.check_user_biases(self, len(user_factors))[users, None]
         return scores[0] if single else scores
 
     def explain(self, item: Any, neighbour: Any, user_items: Any = None) -> _explanation.Explanation:

@@ -5,6 +5,7 @@ Layout of models, format version 1; files of features have a header, too, and a 
     header                       a JSON text: {"format", "version", "written_by", "parameters", "history", ...}
     user_factors, item_factors   float32 (n_users, factors), (n_items, factors)
     item_biases                  float32 (n_items,)
+    user_biases                  float32 (n_users,), where the loss has some
     liked_indptr, liked_indices  the training positives, CSR
     NAME                         numeric labels, as they are; or
     NAME.text, NAME.ends         string labels: UTF-8 bytes end to end, and where each ends (-1 - end for a missing one)

@@ -62,6 +62,8 @@ class HybridBPR(BPR):
         o_u and o_i.
     item_own_biases : ndarray of float32, shape (n_items,), or None
         c_i.
+    user_feature_biases, user_own_biases : ndarray of float32, or None
+        The same of users, where they have biases: for the logistic loss.
 
     Notes
     -----
@@ -246,11 +248,14 @@ class HybridBPR(BPR):
                 sides.append(None)
                 continue
             matrix = _validation.check_features(f"{what}_features", features, n_rows=n)
+            _validation.check_rows_named(what, features, user_items)
             sides.append(Side(matrix, own[what], float(rate), float(self.feature_rate), float(share)))
         return Sides(*sides)
 
     user_feature_factors = component("user_feature_factors")
+    user_feature_biases = component("user_feature_biases")
     user_own_factors = component("user_own_factors")
+    user_own_biases = component("user_own_biases")
     item_feature_factors = component("item_feature_factors")
     item_feature_biases = component("item_feature_biases")
     item_own_factors = component("item_own_factors")
@@ -309,8 +314,8 @@ class HybridBPR(BPR):
         user_factors, item_factors, item_biases = _validation.check_tables(self)
         if features is None:
             vectors = user_factors if what == "user" else item_factors
-            biases = item_biases if what == "item" else np.zeros(len(vectors), dtype=np.float32)
-            return biases, vectors
+            biases = item_biases if what == "item" else self.user_biases
+            return np.zeros(len(vectors), dtype=np.float32) if biases is None else biases, vectors
         factors = self._components.get(f"{what}_feature_factors")
         n_features = _validation.check_has_features(what, None if factors is None else len(factors))
         matrix = _validation.check_features(f"{what}_features", features, n_features=n_features)

@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from fastbpr import BPR, HybridBPR, Interactions
 from fastbpr.errors import NotFittedError, TrainingError
+from fastbpr.features import Features
 
 
 def kinds(n_items=100):
@@ -318,6 +319,16 @@ def test_a_bad_parameter_is_named(parameters, message):
 def test_bad_features_are_named(communities, features, message):
     with pytest.raises((TypeError, ValueError), match=re.escape(message)):
         fit(communities, item_features=features)
+
+
+def test_features_of_other_rows_are_refused():
+    log = Interactions.from_arrays(["ann", "ann", "bob", "bob"], ["tea", "cup", "cup", "pot"])
+    table = {"item": ["pot", "cup", "tea"], "kind": ["ware", "ware", "food"]}
+    features = Features(categorical="kind")
+    with pytest.raises(ValueError, match="item_features must have the rows of user_items, in the same order, got"):
+        fit(log, item_features=features.fit_transform(table), iterations=1)
+    model = fit(log, item_features=features.fit_transform(table, rows=log.item_labels), iterations=1, factors=4)
+    assert model.with_items(features.transform({"item": ["mug"], "kind": ["ware"]}), ["mug"]).item_rows("mug") == 3
 
 
 def test_rows_cannot_be_made_of_nothing(communities):

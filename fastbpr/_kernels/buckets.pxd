@@ -5,18 +5,21 @@ from fastbpr._kernels.batches cimport WINDOW, Batch, Model, Sums, train_batch
 from fastbpr._kernels.contexts cimport (
     IN_CONTEXT, NEGATIVES, TETRADS, Contexts, draw_in_context, enter_context, offset_of,
 )
+from fastbpr._kernels.losses cimport K_OS_WARP_LOSS
 from fastbpr._kernels.negatives cimport Pool, Taken, draw_free
 from fastbpr._kernels.prefetch cimport prefetch_row_to_write
 from fastbpr._kernels.random cimport (
     BUCKET_STREAM, draw_word, position_at, scale_bits, share_of, stream, word_at,
 )
+from fastbpr._kernels.recipes cimport Recipe
 from fastbpr._kernels.sources cimport Sources, pool_of
-from fastbpr._kernels.steps cimport Recipe, train_one
+from fastbpr._kernels.steps cimport train_one
 from fastbpr._kernels.tetrads cimport Tetrads, try_tetrad
 
 cdef enum:
     WARM_VISITS = 4   # visits per item of a block from which on its rows stay in cache by themselves
     SPREAD = 79       # odd; entries k and k + 1 of a window are updated 47 triplets apart
+    STEPS_AHEAD = 4   # of the step whose rows are being fetched
     SLOTS = 8         # entries of a context that wait to make a tetrad; a power of two
 
 cdef struct Buckets:
@@ -290,7 +293,7 @@ cdef inline void train_bucket_stepwise(const Model* model, const Buckets* bucket
         const Sources* sources = &buckets.sources
         Py_ssize_t bucket = user_block * (buckets.n_blocks + 1) + item_block
         int64_t entry, run_end = buckets.starts[bucket], end = buckets.starts[bucket + 1]
-        int64_t given = 0, given_end = 0
+        int64_t given = 0, given_end = 0, own_end = 0
         int32_t user
         int32_t context = -1
     if sources.given_starts != NULL:
@@ -298,6 +301,13 @@ cdef inline void train_bucket_stepwise(const Model* model, const Buckets* bucket
         given_end = sources.given_starts[bucket + 1]
     for entry in range(buckets.starts[bucket], end):
         user = buckets.users[entry]
+        if entry + STEPS_AHEAD < end:
+            prefetch_row_to_write(
+                model.users + buckets.users[entry + STEPS_AHEAD] * model.user_stride, model.user_stride
+            )
+            prefetch_row_to_write(
+                model.items + pool.items[buckets.places[entry + STEPS_AHEAD]] * model.item_stride, model.item_stride
+            )
         if entry == run_end:
             run_end = entry + mark_run(buckets.users + entry, buckets.places + entry, 0, end - entry, sources.verify,
                                        &scratch.taken)
@@ -309,6 +319,13 @@ cdef inline void train_bucket_stepwise(const Model* model, const Buckets* bucket
                 pool.n_given += 1
             if pool.n_given:
                 pool.given_rate = sources.given_rates[user]
+        if buckets.recipe.loss == K_OS_WARP_LOSS and (pool.own == NULL or entry == own_end):
+            own_end = entry + 1
+            while own_end < end and buckets.users[own_end] == user:
+                own_end += 1
+            pool.own = buckets.places + entry
+            pool.n_own = own_end - entry
+            pool.own_weights = buckets.weights + entry if buckets.weights != NULL else NULL
         if buckets.entry_contexts != NULL:
             context = buckets.entry_contexts[entry]
             scratch.counts[IN_CONTEXT] += context >= 0

@@ -62,6 +62,7 @@ from fastbpr._validation.evaluation import (
     check_table,
     check_tables,
     check_unused,
+    check_user_biases,
     check_user_space,
     check_vectors,
 )
@@ -127,6 +128,7 @@ from fastbpr._validation.hybrid import (
     check_new_names,
     check_own_vectors,
     check_rate,
+    check_rows_named,
     check_same_factors,
     check_vectors_complete,
 )
@@ -181,7 +183,6 @@ from fastbpr._validation.matrices import (
     check_rows,
     check_rows_of_items,
     check_solved,
-    check_training_data,
     check_user_items,
 )
 from fastbpr._validation.pairs import (
@@ -224,6 +225,12 @@ from fastbpr._validation.values import (
     check_seed_kind,
     check_strengths,
     require,
+)
+from fastbpr._validation.weighing import (
+    check_loss_over_pairs,
+    check_loss_with,
+    check_positive_rank,
+    check_training_data,
 )
 
 __all__ = [
@@ -314,6 +321,8 @@ __all__ = [
     "check_list_type",
     "check_lists",
     "check_log_files",
+    "check_loss_over_pairs",
+    "check_loss_with",
     "check_merged_weights",
     "check_method",
     "check_metric",
@@ -341,6 +350,7 @@ __all__ = [
     "check_parquet_paths",
     "check_part",
     "check_path",
+    "check_positive_rank",
     "check_propensities",
     "check_random_state",
     "check_ranks_items",
@@ -349,6 +359,7 @@ __all__ = [
     "check_row_count",
     "check_rows",
     "check_rows_are_good",
+    "check_rows_named",
     "check_rows_of_items",
     "check_rows_to_have",
     "check_same_dimensions",
@@ -394,6 +405,7 @@ __all__ = [
     "check_timestamps",
     "check_training_data",
     "check_unused",
+    "check_user_biases",
     "check_user_items",
     "check_user_space",
     "check_values",

@@ -74,6 +74,9 @@ def check_model_arrays(path: Any, header: dict[str, Any], arrays: dict[str, np.n
             and len(arrays.get("user_labels", users)) == len(users)
             and len(arrays.get("item_labels", items)) == len(items)
             and len(arrays.get("item_names", items)) == len(items)
+            and arrays.get("user_biases", users[:, 0]).shape == (len(users),)
+            and arrays.get("user_biases", users).dtype == np.float32
+            and bool(np.isfinite(arrays.get("user_biases", users)).all())
             and arrays.get("removed_directions", items).shape[1:] == items.shape[1:]
             and arrays.get("removed_directions", items).dtype == np.float32
             and all(np.isfinite(array).all() for array in (users, items, biases))
