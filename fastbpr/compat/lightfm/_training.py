@@ -15,10 +15,13 @@ from fastbpr.errors import TrainingError
 from fastbpr.hybrid import HybridBPR
 
 LOSSES = {"logistic": "logistic", "bpr": "bpr", "warp": "warp", "warp-kos": "k-os-warp"}  # LightFM's names, and ours
-# What the steps of a loss are to be multiplied with to learn as much in an epoch.
+PARTS = ("feature", "own")  # of what rows are composed of
+SUMS = ("user_sums", "item_sums")
+# What the learning rate is to be multiplied with to learn as much in an epoch as LightFM does: for some losses, and
+# where rows are nothing but their features.
 RATES = {"bpr": 2, "warp": 1.25}
-PLAIN_RATE, LARGEST_PLAIN_RATE = 3, 0.3  # the same of steps that no optimiser scales, and how far that may go
-STRONGEST_SHRINKING = 0.15  # of a row in a step; Adagrad's first steps are three times as long
+RATE_OF_FEATURES = 3
+STRONGEST = 0.15  # shrinking of a row in a step; Adagrad's first steps are three times as long
 LARGEST_NUMBER = 1024  # of draws for a step; LightFM knows no limit
 SMALLEST_EPSILON = 1e-30
 START_SIZE = 12**-0.5  # standard deviation of what LightFM starts from, times the number of components
@@ -87,18 +90,31 @@ def drawn(side: Side, no_components: int, rng: np.random.Generator) -> tuple[np.
     return embeddings * np.float32(START_SIZE / no_components), np.zeros(n_columns, dtype=np.float32)
 
 
+class Memory(NamedTuple):
+    """What a model knows of its training, beside what training has made of the arrays."""
+
+    n_epochs: int = 0
+    sums: Mapping[str, np.ndarray] = {}  # what the optimiser remembers of rows, by name
+
+    def of_rows(self, shape: tuple[int, int]) -> Memory:
+        """Return it without what is about other rows."""
+        same = all(len(array) == n for array, n in zip(self.sums.values(), shape, strict=False))
+        return self if same else Memory(self.n_epochs)
+
+
 def trained(
     parameters: Mapping[str, Any],
     data: TrainingData,
     sides: Mapping[str, Side],
     arrays: Arrays,
-    progress: tuple[int, int],  # epochs before, and epochs to come
+    memory: Memory,
+    *,
+    n_epochs: int,
     seed: int,
     num_threads: int,
     verbose: bool,
-) -> Arrays:
-    """Return what training makes of the arrays."""
-    n_before, n_epochs = progress
+) -> tuple[Arrays, Memory]:
+    """Return what training makes of the arrays and of what is remembered."""
     has_own = {what: len(side.columns.own) > 0 for what, side in sides.items()}
     model = HybridBPR(
         **translated(parameters, data.signs.shape, rows_are_features=not all(has_own.values())),
@@ -106,7 +122,7 @@ def trained(
         num_threads=num_threads,
         random_state=seed,
     )
-    begin(model, sides, arrays, n_before)
+    begin(model, sides, arrays, memory.of_rows(data.signs.shape))
     options = {f"{what}_features": side.shared() for what, side in sides.items()}
     weights = "ignore" if data.weights is None else data.weights
     with warnings.catch_warnings():
@@ -116,32 +132,28 @@ def trained(
             model.fit_partial(data.signs, iterations=n_epochs, weights=weights, show_progress=verbose, **options)
         except TrainingError as error:
             _validation.refuse_divergence(error)
-    return {what: result_of(model, what, side, *arrays[what]) for what, side in sides.items()}
+    sums = {name: model._components[name] for name in SUMS if name in model._components}
+    results = {what: result_of(model, what, side, *arrays[what]) for what, side in sides.items()}
+    return results, Memory(memory.n_epochs + n_epochs, sums)
 
 
 def translated(parameters: Mapping[str, Any], shape: tuple[int, int], *, rows_are_features: bool) -> dict[str, Any]:
     """Return LightFM's parameters as those of `HybridBPR`."""
     n_users, n_items = shape
-    optimizer = parameters["learning_schedule"]
-    # Optimisers remember how far rows have moved, and move popular ones less. Where rows are nothing but features,
-    # popular ones would count for too little among those that share one.
-    adadelta = optimizer == "adadelta" and not rows_are_features
-    factor = RATES.get(parameters["loss"], 1)
-    rate = 1.0 if adadelta else parameters["learning_rate"] * factor
-    if rows_are_features:
-        rate = min(rate * PLAIN_RATE, LARGEST_PLAIN_RATE)
+    loss, optimizer = parameters["loss"], parameters["learning_schedule"]
+    factor = RATES.get(loss, 1) * (RATE_OF_FEATURES if rows_are_features else 1)
+    rate = parameters["learning_rate"] * factor if optimizer == "adagrad" else 1.0
     # LightFM shrinks all rows in every step, we those that it touches: one user, and one item or a pair of them.
-    strongest = STRONGEST_SHRINKING / rate
-    user = min(parameters["user_alpha"] * n_users / factor, strongest)
-    n_touched = 1 if parameters["loss"] == "logistic" else 2
-    item = min(parameters["item_alpha"] * n_items / n_touched / factor, strongest)
+    strengths = {"user": parameters["user_alpha"] * n_users}
+    item = parameters["item_alpha"] * n_items / (1 if loss == "logistic" else 2)
+    strengths |= dict.fromkeys(("positive", "negative", "bias"), item)
     given = {
         "factors": parameters["no_components"],
-        "loss": LOSSES[parameters["loss"]],
+        "loss": LOSSES[loss],
         "learning_rate": rate,
         "learning_rate_decay": "constant",
-        "regularization": {"user": user, "positive": item, "negative": item, "bias": item},
-        "optimizer": "sgd" if rows_are_features else optimizer,
+        "regularization": {part: min(value / factor, STRONGEST / rate) for part, value in strengths.items()},
+        "optimizer": optimizer,
         "max_sampled": min(parameters["max_sampled"], LARGEST_NUMBER),
         # To LightFM a row's own column is a column like others: it follows training at once, and is never left out.
         "item_own_rate": 1,
@@ -149,50 +161,46 @@ def translated(parameters: Mapping[str, Any], shape: tuple[int, int], *, rows_ar
         "hidden_items": 0,
         "feature_rate": 1 if rows_are_features else 0.5,
     }
-    if adadelta:
+    if optimizer == "adadelta":
         given |= {"rho": parameters["rho"], "epsilon": max(parameters["epsilon"], SMALLEST_EPSILON)}
-    if parameters["loss"] == "warp-kos":
+    if loss == "warp-kos":
         n = min(parameters["n"], LARGEST_NUMBER)
         given |= {"n_positives": n, "positive_rank": min(parameters["k"], n)}
     return given
 
 
-def begin(model: HybridBPR, sides: Mapping[str, Side], arrays: Arrays, n_epochs: int) -> None:
+def begin(model: HybridBPR, sides: Mapping[str, Side], arrays: Arrays, memory: Memory) -> None:
     """Put a model where training is to go on."""
-    components = {}
+    components = dict(memory.sums)
     for what, side in sides.items():
-        if side.shared() is None:
-            continue
-        embeddings, biases = arrays[what]
-        components[f"{what}_feature_factors"], components[f"{what}_own_factors"] = side.columns.apart(embeddings)
-        if what == "item":
-            components["item_feature_biases"], components["item_own_biases"] = side.columns.apart(biases)
+        if side.shared() is not None:
+            for kind, array in zip(("factors", "biases"), arrays[what], strict=True):
+                parts = side.columns.apart(array)
+                components |= {f"{what}_{part}_{kind}": rows for part, rows in zip(PARTS, parts, strict=True)}
     (users, user_biases), (items, item_biases) = (
         [np.array(side.rows(array), dtype=np.float32, order="C") for array in arrays[what]]
         for what, side in sides.items()
     )
-    fitted = {"user_biases": user_biases} if model.loss == "logistic" else {}
-    model._set_fitted((users, items, item_biases), components=components, n_epochs=n_epochs, **fitted)
+    model._set_fitted(
+        (users, items, item_biases),
+        user_biases=user_biases if model.loss == "logistic" else None,
+        components=components,
+        n_epochs=memory.n_epochs,
+    )
 
 
 def result_of(
     model: HybridBPR, what: str, side: Side, embeddings: np.ndarray, biases: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the embeddings and biases of all columns of one side after training, from what they were before."""
-    columns = side.columns
-    if what == "item":
-        composed = model.item_factors, model.item_biases
-    else:
-        known = getattr(model, "user_biases", None)
-        composed = model.user_factors, side.rows(biases) if known is None else known
-    parts = []
-    for kind, array, rows in zip(("factors", "biases"), (embeddings, biases), composed, strict=True):
-        shared, own = columns.apart(array)
-        if side.shared() is None:
-            own = rows
-        elif (what, kind) == ("user", "biases"):  # which features do not have
-            own = own + (rows - side.rows(array)) if len(own) else own
+    has_parts = side.shared() is not None
+    arrays = {}
+    for kind, before in (("factors", embeddings), ("biases", biases)):
+        composed = getattr(model, f"{what}_{kind}")
+        if composed is None:  # biases of users, which cancel
+            arrays[kind] = before
+        elif has_parts:
+            arrays[kind] = side.columns.put_together(*(model._components[f"{what}_{p}_{kind}"] for p in PARTS), before)
         else:
-            shared, own = (getattr(model, f"{what}_{part}_{kind}") for part in ("feature", "own"))
-        parts.append(columns.put_together(shared, own, array))
-    return parts[0], parts[1]
+            arrays[kind] = side.columns.put_together(before[:0], composed, before)
+    return arrays["factors"], arrays["biases"]

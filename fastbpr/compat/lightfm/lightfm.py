@@ -65,8 +65,6 @@ class LightFM:
     * Ids that the model does not have are refused, and so is leaving out a feature matrix that it was fitted with.
     * Weights count in relation to their mean. An entry that is stored twice counts twice (for ``warp-kos``, once), and
       for ``logistic`` a positive and a negative cancel.
-    * With features only, without a column for each row, steps are plain, not scaled by ``learning_schedule``.
-    * What the optimiser remembers is forgotten between calls of `fit_partial`.
     * ``learning_rate``, ``item_alpha`` and ``user_alpha`` are translated so that an epoch learns, and shrinks, about as
       much as in LightFM.
     * ``bpr`` draws negatives uniformly, LightFM by their popularity; at most 1024 draws or positives make a step.
@@ -110,7 +108,7 @@ class LightFM:
         self.item_embeddings = self.item_biases = None
         self.user_embeddings = self.user_biases = None
         self._are_rows = {"user": True, "item": True}  # whether an embedding is that of a row
-        self._n_epochs = 0
+        self._memory = _training.Memory()
 
     @classmethod
     def from_arrays(
@@ -255,13 +253,14 @@ class LightFM:
         data = _training.TrainingData.of(matrix, weights, self.loss)
         arrays = self._start(sides, data, seed)
         if epochs and data.can_teach(self.loss):
-            progress = self._n_epochs, epochs
-            arrays = _training.trained(parameters, data, sides, arrays, progress, seed, num_threads, verbose)
+            arrays, self._memory = _training.trained(
+                parameters, data, sides, arrays, self._memory, n_epochs=epochs, seed=seed, num_threads=num_threads,
+                verbose=verbose,
+            )  # fmt: skip
         for what, (embeddings, biases) in arrays.items():
             setattr(self, f"{what}_embeddings", embeddings)
             setattr(self, f"{what}_biases", biases)
             self._are_rows[what] = sides[what].columns.are_rows
-        self._n_epochs += epochs
         return self
 
     def _start(self, sides: dict[str, _training.Side], data: _training.TrainingData, seed: int) -> _training.Arrays:
