@@ -407,7 +407,7 @@ class BPR(FactorModel):
         metric: str = "ndcg@20",
         validate_every: int | None = None,
         validation_users: int | None = 2000,
-        weights: str | None = None,
+        weights: Any = None,
         negatives: Any = None,
         show_progress: bool = True,
         callback: Callable[[int, float, int, int], bool | None] | None = None,

@@ -237,7 +237,7 @@ class HybridBPR(BPR):
 
     def _sides(self, user_items: Any, user_features: Any, item_features: Any) -> Sides:
         """Return how rows are composed; None for a side without features."""
-        n_rows = _validation.check_user_items("user_items", user_items).shape
+        n_rows = _validation.check_shape_of("user_items", user_items)
         own = _validation.check_own_vectors("own_vectors", self.own_vectors)
         sides = []
         given = (user_features, item_features)

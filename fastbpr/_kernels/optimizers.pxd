@@ -52,25 +52,20 @@ cdef inline float adadelta_size(float square, float* squares, const Optimizer* o
     return sqrtf(ratio)
 
 
-cdef inline float size_of_step(float square, const Optimizer* optimizer, float learning_rate,
+cdef inline float size_of_step(const float* row, const float* direction, Py_ssize_t width, float coefficient,
+                               float penalty, const Optimizer* optimizer, float learning_rate,
                                float* squares) noexcept nogil:
-    """What Adagrad or Adadelta make of the learning rate, with the mean of the squared gradient of a row.
+    """The learning rate, times what the optimiser makes of the row's gradients so far.
 
-    There is one number for a row. Adagrad divides by the root of the sum (Duchi, Hazan & Singer 2011; for rows as in
-    Chin et al. 2015).
+    With the gradient g = coefficient * direction - penalty * row, it is the mean of g**2 over the factors that counts,
+    one number for a row. Adagrad divides by the root of their sum (Duchi, Hazan & Singer 2011; for rows as in Chin et
+    al. 2015).
     """
-    if optimizer.kind == ADADELTA:
-        return learning_rate * adadelta_size(square, squares, optimizer)
-    squares[0] += square
-    return learning_rate / sqrtf(squares[0] + FIRST_SQUARES)
-
-
-cdef inline float mean_square(const float* row, const float* direction, Py_ssize_t width, float coefficient,
-                              float penalty, float n_factors) noexcept nogil:
-    """The mean over the factors of g**2, g = coefficient * direction - penalty * row being the gradient."""
     cdef float[LANES] lanes
     cdef float gradient
     cdef Py_ssize_t group, f, k
+    if optimizer.kind == SGD:
+        return learning_rate
     for k in range(LANES):
         lanes[k] = 0
     for group in range(width // LANES):
@@ -78,18 +73,19 @@ cdef inline float mean_square(const float* row, const float* direction, Py_ssize
         for k in range(LANES):
             gradient = coefficient * direction[f + k] - penalty * row[f + k]
             lanes[k] += gradient * gradient
-    return sum_lanes(lanes) / n_factors
+    if optimizer.kind == ADADELTA:
+        return learning_rate * adadelta_size(sum_lanes(lanes) / optimizer.n_factors, squares, optimizer)
+    squares[0] += sum_lanes(lanes) / optimizer.n_factors
+    return learning_rate / sqrtf(squares[0] + FIRST_SQUARES)
 
 
 cdef inline void move_row(Row row, const Row direction, Py_ssize_t width, float coefficient, float penalty,
                           const Optimizer* optimizer, float learning_rate, float* squares) noexcept nogil:
     """row += step * (coefficient * direction - penalty * row)."""
-    cdef float keep, step = learning_rate
+    cdef float step = size_of_step(<const float*>row, <const float*>direction, width, coefficient, penalty, optimizer,
+                                   learning_rate, squares)
+    cdef float keep = <float>1 - step * penalty
     cdef Py_ssize_t f
-    if optimizer.kind != SGD:
-        step = size_of_step(mean_square(<const float*>row, <const float*>direction, width, coefficient, penalty,
-                                        optimizer.n_factors), optimizer, learning_rate, squares)
-    keep = <float>1 - step * penalty
     coefficient *= step
     for f in range(width):
         row[f] = keep * row[f] + coefficient * direction[f]
@@ -119,14 +115,8 @@ cdef inline void move_item(const Model* model, const Optimizer* optimizer, Py_ss
         move_bias(extras, pull, bias_penalty, optimizer, model.step.learning_rate, extras + BIAS_SQUARES)
 
 
-cdef inline void move_user(const Model* model, const Optimizer* optimizer, Py_ssize_t width, Row user,
-                           const Row gradient) noexcept nogil:
-    """Move a user's row; the gradient is that of the loss, without the penalty."""
-    cdef float keep, step = model.step.learning_rate, penalty = model.step.reg_user
-    cdef Py_ssize_t f
-    if optimizer.kind != SGD:
-        step = size_of_step(mean_square(<const float*>user, <const float*>gradient, width, 1, penalty,
-                                        optimizer.n_factors), optimizer, step, <float*>user + width + USER_ROW_SQUARES)
-    keep = <float>1 - step * penalty
-    for f in range(width):
-        user[f] = keep * user[f] + step * gradient[f]
+cdef inline void move_user(const Model* model, const Optimizer* optimizer, Py_ssize_t width, float* user,
+                           const float* direction, float coefficient) noexcept nogil:
+    """Move a user's row along a direction."""
+    move_row(<Row>user, <const Row>direction, width, coefficient, model.step.reg_user, optimizer,
+             model.step.learning_rate, user + width + USER_ROW_SQUARES)

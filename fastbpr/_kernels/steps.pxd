@@ -21,7 +21,6 @@ from fastbpr._kernels.losses cimport (
 )
 from fastbpr._kernels.negatives cimport Pool, Taken, highest_attention
 from fastbpr._kernels.optimizers cimport move_item, move_user
-from fastbpr._kernels.pointwise cimport Row
 from fastbpr._kernels.recipes cimport MOST_NEGATIVES, Recipe
 from fastbpr._kernels.signs cimport train_signed
 from fastbpr._kernels.violators cimport choose_positive, find_violator
@@ -45,7 +44,7 @@ cdef inline void apply_width(const Model* model, const Recipe* recipe, Py_ssize_
     for k in range(n):
         move_item(model, &recipe.optimizer, width, negatives[k], user, -pulls[k], model.step.reg_negative * share,
                   model.step.reg_bias * share)
-    move_user(model, &recipe.optimizer, width, <Row>user, <const Row>direction)
+    move_user(model, &recipe.optimizer, width, user, direction, 1)
 
 
 cdef inline void apply_step(const Model* model, const Recipe* recipe, float* user, Py_ssize_t positive,

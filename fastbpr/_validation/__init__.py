@@ -130,6 +130,7 @@ from fastbpr._validation.hybrid import (
     check_rate,
     check_rows_named,
     check_same_factors,
+    check_shape_of,
     check_vectors_complete,
 )
 from fastbpr._validation.lightfm import (
@@ -371,6 +372,7 @@ __all__ = [
     "check_seed",
     "check_seed_kind",
     "check_separators",
+    "check_shape_of",
     "check_share",
     "check_shown",
     "check_shown_known",

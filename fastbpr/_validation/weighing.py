@@ -26,6 +26,7 @@ def check_training_data(
     signs = None
     if signed:
         matrix, signs = check_signs("user_items", user_items)
+        warn_of_one_sign("user_items", signs)
     else:
         matrix = check_user_items("user_items", user_items)
         check_leaves_negatives(matrix)
@@ -66,7 +67,7 @@ def sizes_of(user_items: Any, matrix: scipy.sparse.csr_array, weights: Any, *, s
             warnings.warn(
                 "user_items has different values, and each interaction counts once. Pass weights='values' to use them "
                 "as weights, or weights='ignore' to confirm.",
-                stacklevel=4,
+                stacklevel=5,  # who called fit
             )
     return None if weights == "ignore" else matrix.data
 
@@ -103,7 +104,6 @@ def check_signs(name: str, value: Any) -> tuple[scipy.sparse.csr_array, np.ndarr
     """
     if hasattr(value, "user_items") or not scipy.sparse.issparse(value) or value.ndim != 2:
         matrix = check_user_items(name, value)
-        warn_of_one_sign(name, 1)
         return matrix, np.ones(matrix.nnz, dtype=np.float32)
     if value.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold real numbers, got dtype {value.dtype}.")
@@ -126,18 +126,17 @@ def check_signs(name: str, value: Any) -> tuple[scipy.sparse.csr_array, np.ndarr
         )
     signs = scipy.sparse.csr_array(entries.astype(np.float32))
     signs.sort_indices()
-    if len(np.unique(signs.data)) == 1:
-        warn_of_one_sign(name, signs.data[0])
     return matrix, signs.data
 
 
-def warn_of_one_sign(name: str, sign: float) -> None:
-    """Say that nothing can be told apart."""
-    warnings.warn(
-        f"{name} has only {sign:+.0f}: with loss='logistic' everything comes to have the same score, as no negatives "
-        "are drawn. Add what users do not want, or use another loss.",
-        stacklevel=5,
-    )
+def warn_of_one_sign(name: str, signs: np.ndarray) -> None:
+    """Say where nothing can be told apart."""
+    if signs.min() == signs.max():
+        warnings.warn(
+            f"{name} has only {signs[0]:+.0f}: with loss='logistic' everything comes to have the same score, as no "
+            "negatives are drawn. Add what users do not want, or use another loss.",
+            stacklevel=5,  # who called fit
+        )
 
 
 def check_loss_with(loss: str, debias: Any, negatives: Any) -> None:
