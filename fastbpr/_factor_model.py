@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fastbpr import _explanation, _labels, _retrieval, _similarity, _validation
+from fastbpr._predictions import Predictions
 from fastbpr._storage import StoredLabels
 from fastbpr._threads import effective_threads
 
@@ -34,7 +35,7 @@ class Labels:
         vars(model)[self.name] = labels
 
 
-class FactorModel:
+class FactorModel(Predictions):
     """Vectors and biases, and the lists that follow from them. `BPR` documents the attributes."""
 
     user_labels, item_labels, item_names = Labels(), Labels(), Labels()

@@ -10,6 +10,10 @@ import pytest
 MODULES = [
     "fastbpr",
     "fastbpr.baselines",
+    "fastbpr.compat.lightfm",
+    "fastbpr.compat.lightfm.cross_validation",
+    "fastbpr.compat.lightfm.data",
+    "fastbpr.compat.lightfm.evaluation",
     "fastbpr.diagnosis",
     "fastbpr.errors",
     "fastbpr.evaluation",
