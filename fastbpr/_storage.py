@@ -34,17 +34,22 @@ UNREADABLE = (OSError, ValueError, KeyError, EOFError, AttributeError, TypeError
 
 def write(path: str | os.PathLike, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
     """Write a model file; whatever stops the writing leaves an older file at `path` whole."""
-    _validation.check_path("path", path)
-    path = Path(os.path.realpath(path))  # a link stays a link
-    _validation.check_output("path", str(path))
     text = json.dumps({"format": FORMAT, "version": VERSION, "written_by": f"fastbpr {__version__}", **header})
     encoded = {"header": np.frombuffer(text.encode(), dtype=np.uint8)}
     for name, array in arrays.items():
         encoded |= encode_labels(name, array) if array.dtype.kind in "OUS" else {name: array}
+    write_arrays(path, encoded)
+
+
+def write_arrays(path: str | os.PathLike, arrays: dict[str, Any]) -> None:
+    """Write a .npz file in one go: under another name first, and then moved into place."""
+    _validation.check_path("path", path)
+    path = Path(os.path.realpath(path))  # a link stays a link
+    _validation.check_output("path", str(path))
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
-            np.savez(file, **encoded)
+            np.savez(file, **arrays)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, current_mode(path))

@@ -1,0 +1,1 @@
+"""Other libraries' names and defaults over fastbpr's engine."""
