@@ -44,20 +44,23 @@ def check_any_sparse(name: str, value: Any) -> Any:
     return value
 
 
-def check_rows_asked(name: str, value: Any, n_rows: int) -> scipy.sparse.csr_array:
-    """Return what each user asked for has already; another format than CSR is a ValueError, as in implicit."""
+def check_rows_asked(name: str, value: Any, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return (indptr, indices) of what each user asked for has; not CSR is a ValueError, as in implicit."""
+    value = getattr(value, "user_items", value)
     if getattr(value, "format", None) != "csr":
         raise ValueError(
             f"{name} must be a SciPy sparse matrix in CSR format with the rows of the users asked for, got "
             f"{type(value).__name__}. Convert it once: {name}.tocsr()."
         )
-    positives = check_positives(name, value)
-    if positives.shape[0] != n_rows:
+    rows = check_any_sparse(name, value)
+    if rows.shape != shape:
         raise ValueError(
-            f"{name} must have one row for each user asked for, {n_rows}, got {positives.shape[0]}. Pass the rows of "
-            f"these users: {name}[userid]."
+            f"{name} must have one row for each user asked for and one column for each item, shape {shape}, got "
+            f"{rows.shape}. Pass the rows of these users: {name}[userid]."
         )
-    return positives
+    if not rows.has_canonical_format or not rows.data.all():
+        rows = check_positives(name, rows)
+    return rows.indptr, rows.indices[: rows.indptr[-1]].astype(np.int32, copy=False)
 
 
 def check_not_both(name: str, value: Any, other_name: str, other: Any) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 import warnings
 from typing import Any
 
 import numpy as np
 
-from fastbpr import _validation
+from fastbpr import _retrieval, _validation
 from fastbpr._factor_model import FactorModel
+from fastbpr._threads import effective_threads
 from fastbpr.compat.implicit import utils
 from fastbpr.compat.implicit.recommender_base import RecommenderBase
 
 ZERO_NORM = 1e-10  # what implicit takes for the length of a vector of zeros
+WORK_FOR_THREADS = 2**24  # products, a few milliseconds: starting threads may take longer than less than that
 
 
 class MatrixFactorizationBase(RecommenderBase):
@@ -87,24 +90,33 @@ class MatrixFactorizationBase(RecommenderBase):
         >>> ids
         array([ 2,  3, -1], dtype=int32)
         """
-        lists = self._lists()
         _validation.check_flag("filter_already_liked_items", filter_already_liked_items)
         _validation.check_not_recalculated("recalculate_user", recalculate_user, RECALCULATE_USER)
         _validation.check_not_both("items", items, "filter_items", filter_items)
-        users, single = _validation.check_ids("userid", userid, len(lists.user_factors), what="user")
+        _validation.check_fitted(self)
+        users, single = _validation.check_ids("userid", userid, len(self.user_factors), what="user")
         N = _validation.check_integer("N", N, minimum=1)
+        lists = self._lists(len(users))
+        n_items = len(lists.item_factors)
+        candidates = _validation.check_candidates("items", items, "filter_items", filter_items, n_items, what="item")
         liked = None
         if filter_already_liked_items:
-            liked = _validation.check_rows_asked("user_items", user_items, len(users))
-        if items is not None:
-            items = np.unique(_validation.check_ids("items", items, len(lists.item_factors), what="item")[0])
-            N = min(N, len(items))
+            indptr, indices = _validation.check_rows_asked("user_items", user_items, (len(users), n_items))
+            liked = [indices[start:end] for start, end in itertools.pairwise(indptr.tolist())]
+        N = N if items is None else min(N, len(candidates))
         if N == 0:
-            empty = np.empty((0,) if single else (len(users), 0))
-            return empty.astype(np.int32), empty.astype(self.dtype)
-        ids, scores = lists.recommend(users, liked, N, filter_already_liked_items, filter_items, items=items)
+            empty = np.empty((len(users), 0))
+            return self._as_asked(empty.astype(np.int32), empty, single)
+        ids, scores = _retrieval.top_k(
+            lists.user_factors[users],
+            lists.item_factors,
+            N,
+            candidates=candidates,
+            excluded=liked,
+            num_threads=effective_threads(lists.num_threads),
+        )
         if items is not None and liked is not None:
-            add_left_out(ids, liked, items)
+            add_left_out(ids, liked, candidates)
         return self._as_asked(ids, scores, single)
 
     def similar_users(
@@ -123,7 +135,7 @@ class MatrixFactorizationBase(RecommenderBase):
         >>> model.similar_users(1, N=2)[0]
         array([1, 0], dtype=int32)
         """
-        lists = self._lists()
+        lists = self._lists(np.size(userid))
         _validation.check_not_both("users", users, "filter_users", filter_users)
         ids, scores = lists.similar_users(np.atleast_1d(userid), N, filter_users, users)
         return self._as_asked(ids, scores, np.ndim(userid) == 0)
@@ -188,7 +200,7 @@ class MatrixFactorizationBase(RecommenderBase):
         array([[0, 1],
                [3, 2]], dtype=int32)
         """
-        lists = self._lists()
+        lists = self._lists(np.size(itemid))
         _validation.check_not_recalculated("recalculate_item", recalculate_item, RECALCULATE_ITEM)
         _validation.check_not_both("items", items, "filter_items", filter_items)
         ids, scores = lists.similar_items(np.atleast_1d(itemid), N, filter_items, items)
@@ -200,16 +212,17 @@ class MatrixFactorizationBase(RecommenderBase):
         scores[np.isneginf(scores)] = np.finfo(self.dtype).min
         return (ids[0], scores[0]) if single else (ids, scores)
 
-    def _lists(self) -> FactorModel:
+    def _lists(self, n_queries: int) -> WholeVectors:
         """Return what makes lists of the vectors, kept for as long as they are the same and read-only."""
         _validation.check_fitted(self)
         sources = self.user_factors, self.item_factors
-        if self._kept is None or not all(map(operator.is_, sources, self._kept[0])):
+        if self._kept is None or not all(map(operator.is_, sources, self._kept.sources)):
             self._kept = None
-        lists = self._kept[1] if self._kept is not None else WholeVectors(*sources)
-        lists.num_threads = self.num_threads
-        if not any(getattr(array, "flags", None) is None or array.flags.writeable for array in sources):
-            self._kept = sources, lists
+        lists = self._kept or WholeVectors(sources)
+        work = n_queries * lists.item_factors.size
+        lists.num_threads = self.num_threads if work > WORK_FOR_THREADS else 1
+        if not any(array.flags.writeable for array in sources):
+            self._kept = lists
         return lists
 
     # ---- what implicit has beside lists -----------------------------------------------------------------------------
@@ -261,9 +274,10 @@ class WholeVectors(FactorModel):
 
     similarity = "cosine"
 
-    def __init__(self, user_factors: np.ndarray, item_factors: np.ndarray) -> None:
+    def __init__(self, sources: tuple[np.ndarray, np.ndarray]) -> None:
+        self.sources = sources
         self.num_threads = 0
-        users, items = (np.asarray(table, dtype=np.float32) for table in (user_factors, item_factors))
+        users, items = (np.ascontiguousarray(table, dtype=np.float32) for table in sources)
         self._set_fitted((users.view(), items.view(), np.zeros(len(items), dtype=np.float32)))
 
 
@@ -274,9 +288,9 @@ def norms(factors: np.ndarray) -> np.ndarray:
     return lengths
 
 
-def add_left_out(ids: np.ndarray, liked: Any, items: np.ndarray) -> None:
+def add_left_out(ids: np.ndarray, liked: list[np.ndarray], items: np.ndarray) -> None:
     """Put what users have of the items where their lists have -1."""
-    for row in np.flatnonzero((ids < 0).any(axis=1)):
-        left_out = np.intersect1d(items, liked.indices[liked.indptr[row] : liked.indptr[row + 1]])
-        free = np.flatnonzero(ids[row] < 0)
-        ids[row, free] = left_out[: len(free)]
+    for row in np.flatnonzero(ids[:, -1] < 0):
+        left_out = np.intersect1d(items, liked[row])
+        n_missing = np.count_nonzero(ids[row] < 0)
+        ids[row, -n_missing:] = left_out[:n_missing]

@@ -22,7 +22,10 @@ from fastbpr.errors import TrainingError
 __all__ = ["BayesianPersonalizedRanking"]
 
 # What implicit has no parameter for. The class's Notes say why it is this.
-ENGINE = {"learning_rate_decay": "constant", "negatives": "uniform", "init": "normal", "init_scale": 0.1}
+ENGINE = {
+    "learning_rate_decay": "constant", "negatives": "popularity", "popularity_power": 0.25, "init": "normal",
+    "init_scale": 0.05,
+}  # fmt: skip
 SAVED = (
     "factors", "learning_rate", "regularization", "iterations", "num_threads", "verify_negative_samples",
     "random_state",
@@ -73,9 +76,28 @@ class BayesianPersonalizedRanking(MatrixFactorizationBase):
     * Training is the blocked schedule of `fastbpr.BPR`: every interaction once per epoch instead of draws with
       replacement, and a negative that is a positive is drawn again instead of skipped, so that an epoch makes as many
       updates as there are interactions.
-    * Negatives are drawn uniformly. implicit draws by popularity.
-    * Vectors start from a normal distribution with standard deviation 0.1; implicit starts within plus or minus
+    * An item is drawn as a negative in proportion to the fourth root of its number of users. implicit draws in
+      proportion to the number itself.
+    * Vectors start from a normal distribution with standard deviation 0.05; implicit starts within plus or minus
       ``0.5 / factors``, from where its small default learning rate takes longer.
+    * An item without users learns that nobody has it; in implicit it keeps a vector of zeros, before what is disliked.
+
+    Negatives and start were chosen by measurement, with implicit's defaults. Its NDCG@10 by the definition of
+    `evaluation.ndcg_at_k`, mean of three random splits:
+
+    =============================================  ============  ================  =======
+    start; negatives                               lastfm-2k     ml-latest-small   ml-100k
+    =============================================  ============  ================  =======
+    implicit 0.7.3                                 .170          .205              .254
+    normal, 0.05; fourth root of popularity        .192          .263              .359
+    normal, 0.05; uniform                          .159          .245              .364
+    normal, 0.05; popularity                       .180          .182              .198
+    implicit's; uniform                            .079          .212              .322
+    implicit's; popularity                         .171          .186              .225
+    =============================================  ============  ================  =======
+
+    What else is otherwise:
+
     * `random_state` may be any NumPy generator, matrices of class ``csr_array`` are taken, none is changed, lists are
       never filled with items that nobody asked for, and a second `fit`, which goes on from the factors of the first,
       refuses a matrix of another shape.
