@@ -58,6 +58,7 @@ def check_rows_asked(name: str, value: Any, shape: tuple[int, int]) -> tuple[np.
             f"{name} must have one row for each user asked for and one column for each item, shape {shape}, got "
             f"{rows.shape}. Pass the rows of these users: {name}[userid]."
         )
+    rows = scipy.sparse.csr_array((rows.data, rows.indices, rows.indptr), shape=shape)  # with its own flags
     if not rows.has_canonical_format or not rows.data.all():
         rows = check_positives(name, rows)
     return rows.indptr, rows.indices[: rows.indptr[-1]].astype(np.int32, copy=False)
