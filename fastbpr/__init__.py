@@ -5,10 +5,12 @@ from fastbpr._threads import effective_threads
 from fastbpr._version import __version__
 from fastbpr.bpr import BPR
 from fastbpr.errors import MissingExtraError, ModelFileError, NotFittedError, TrainingError, UnknownLabelError
+from fastbpr.hybrid import HybridBPR
 from fastbpr.interactions import Interactions
 
 __all__ = [
     "BPR",
+    "HybridBPR",
     "Interactions",
     "MissingExtraError",
     "ModelFileError",

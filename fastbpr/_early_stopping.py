@@ -85,9 +85,9 @@ class Validation:
         """Copy the tables. Ctrl-C in between leaves `best` None, so that the tables themselves are what is kept."""
         self.best = None
         if self.buffer is None:
-            self.buffer = tables._replace(users=np.empty_like(tables.users), items=np.empty_like(tables.items))
-        np.copyto(self.buffer.users, tables.users)
-        np.copyto(self.buffer.items, tables.items)
+            self.buffer = tables.like()
+        for kept, array in zip(self.buffer.arrays(), tables.arrays(), strict=True):
+            np.copyto(kept, array)
         self.best = self.buffer
 
     def value(self, tables: Tables) -> float:

@@ -32,9 +32,12 @@ class FactorModel:
         settings: dict[str, Any] | None = None,
         debiasing: tuple | None = None,
         removed_directions: np.ndarray | None = None,
+        components: dict[str, np.ndarray] | None = None,
+        n_epochs: int = 0,
     ) -> None:
         """Set every fitted attribute, in one place."""
-        for array in (*factors, removed_directions):
+        components = components or {}
+        for array in (*factors, removed_directions, *components.values()):
             if array is not None:
                 array.flags.writeable = False
         self.user_factors, self.item_factors, self.item_biases = factors
@@ -45,6 +48,8 @@ class FactorModel:
         self.item_labels = item_labels
         self.item_names = item_names
         self.removed_directions = removed_directions
+        self._n_epochs = n_epochs  # that led to the factors, of all fits that went on from one another
+        self._components = components  # by name: the vectors and biases that rows are sums of, if they are
         self._liked = liked  # (indptr, indices) of the training positives: what `recommend` leaves out
         self._compared: dict[str, tuple] = {}  # kept by `_compared_vectors`
 

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse
 
-from fastbpr import _labels, _parameters, _presets, _tables, _validation
+from fastbpr import _composition, _labels, _parameters, _presets, _tables, _validation
+from fastbpr._composition import NO_SIDES, Compositions, Sides
 from fastbpr._context_arrays import ContextArrays, debiased
 from fastbpr._debias import debias_of, described
 from fastbpr._early_stopping import Validation, ValidationRules
@@ -30,6 +31,23 @@ def decided(parameters: Mapping[str, Any], matrix: scipy.sparse.csr_array) -> Si
     return SimpleNamespace(**settings | integers)
 
 
+class Start(NamedTuple):
+    """What a fit begins with, in place of what it would draw, for the first users, items and features."""
+
+    factors: tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None] = (None, None, None)
+    components: Mapping[str, np.ndarray] = {}
+    n_epochs: int = 0  # that led there
+
+    @classmethod
+    def of(cls, model: FactorModel) -> Start:
+        """Return where a model is."""
+        factors = (model.user_factors, model.item_factors, model.item_biases)
+        return cls(factors, model._components, model._n_epochs)
+
+
+NO_START = Start()
+
+
 class Fit(NamedTuple):
     """A fit that is ready to run."""
 
@@ -39,6 +57,8 @@ class Fit(NamedTuple):
     seed: int
     labels: tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]  # of users and items, and titles
     contexts: ContextArrays
+    sides: Sides
+    n_before: int  # epochs that the start has had
 
     @classmethod
     def prepared(
@@ -49,6 +69,8 @@ class Fit(NamedTuple):
         negatives: Any,
         validation: Any,
         rules: ValidationRules,
+        sides: Sides = NO_SIDES,
+        start: Start = NO_START,
     ) -> Fit:
         """Draw the start, and lay everything out as the kernels want it."""
         matrix, weights = data
@@ -64,11 +86,13 @@ class Fit(NamedTuple):
         if validation is not None:
             held_out = Validation(rules, user_items, validation, num_threads, recipe.n_draws)
         seed = _validation.check_seed("random_state", settings.random_state)
-        tables = starting_tables(settings, recipe, positives, seed)
-        schedule = SCHEDULES[settings.schedule](positives, tables, recipe, num_threads, given, contexts)
-        training = Training(_parameters.plan_of(settings), schedule, tables, held_out)
+        tables, compositions = starting_tables(settings, recipe, positives, seed, sides, start, num_threads)
+        schedule = SCHEDULES[settings.schedule](
+            positives, tables, recipe, num_threads, given, contexts, compositions.fewest_slices
+        )
+        training = Training(_parameters.plan_of(settings), schedule, tables, held_out, compositions)
         settings.debias = described(debias)
-        return cls(training, positives, settings, seed, _labels.labels_of(user_items), contexts)
+        return cls(training, positives, settings, seed, _labels.labels_of(user_items), contexts, sides, start.n_epochs)
 
     def run(
         self,
@@ -79,28 +103,43 @@ class Fit(NamedTuple):
         """Train; the model has the factors as they are from the start, and as it was before if training diverges."""
         history: list[Epoch] = []
         before = dict(model.__dict__)
+        tables = self.training.tables
         of_fit = {"history": history, "settings": vars(self.settings), "debiasing": self.contexts.report()}
-        model._set_fitted(self.training.tables.views(), self.positives.liked(), *self.labels, **of_fit)
+        of_fit["components"] = _composition.named(self.sides, tables)
+        model._set_fitted(tables.views(), self.positives.liked(), *self.labels, **of_fit)
         try:
             try:
-                for epoch, sums in self.training.epochs(self.seed, show_progress):
+                for epoch, sums in self.training.epochs(self.seed, show_progress, self.n_before):
                     history.append(epoch)
                     model._compared.clear()  # the factors have moved
                     skipped = len(self.positives.indices) - sums.n_updates
                     if callback is not None and callback(epoch.epoch, epoch.seconds, sums.n_correct, skipped):
                         break
             finally:  # also after Ctrl-C, or an error in the callback: what was learned stays
+                self.training.compositions.settle()
                 self.training.check_bounded(n_epochs=len(history))
+                result = self.training.result()
+                components = _composition.named(self.sides, result)
+                of_fit["components"] = {name: np.array(array, order="C") for name, array in components.items()}
+                of_fit["n_epochs"] = self.n_before + len(history)
                 of_fit["debiasing"] = self.contexts.report(self.training.schedule.counts.sum(axis=0))
                 liked = self.positives.liked(copy=True)
-                model._set_fitted(self.training.result().unpack(), liked, *self.labels, **of_fit)
+                model._set_fitted(result.unpack(), liked, *self.labels, **of_fit)
         except TrainingError:
             model.__dict__ = before
             raise
 
 
-def starting_tables(settings: SimpleNamespace, recipe: Recipe, positives: Positives, seed: int) -> _tables.Tables:
-    """Draw the vectors from which training starts."""
+def starting_tables(
+    settings: SimpleNamespace,
+    recipe: Recipe,
+    positives: Positives,
+    seed: int,
+    sides: Sides,
+    start: Start,
+    num_threads: int,
+) -> tuple[_tables.Tables, Compositions]:
+    """Draw the vectors from which training starts, where `start` has none, and compose rows of them."""
     rng = np.random.default_rng(seed)
     users, items = (
         _tables.starting_rows(n_rows, settings.factors, settings.init, settings.init_scale, rng)
@@ -108,4 +147,9 @@ def starting_tables(settings: SimpleNamespace, recipe: Recipe, positives: Positi
     )
     users[np.diff(positives.indptr) == 0] = 0  # users that have nothing to learn from stay there
     biases = np.zeros(positives.n_items, dtype=np.float32) if settings.item_bias else None
-    return _tables.pack(users, items, biases, adagrad=recipe.adagrad)
+    for drawn, known in zip((users, items, biases), start.factors, strict=True):
+        if drawn is not None and known is not None:
+            drawn[: len(known)] = known
+    tables = _tables.pack(users, items, biases, adagrad=recipe.adagrad)
+    scale = _tables.DEFAULT_SCALE["normal"] if settings.init_scale is None else settings.init_scale
+    return _composition.composed(sides, tables, scale, rng, num_threads, start.components)

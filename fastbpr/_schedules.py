@@ -101,17 +101,18 @@ class BlockedSchedule:
         num_threads: int,
         given: Given | None = None,
         contexts: ContextArrays = NO_CONTEXTS,
+        fewest_slices: int = 1,
     ) -> None:
         self.positives = positives
         self.contexts = contexts
         self.negatives = Negatives(recipe, positives.counts(), tables, len(positives.indices), contexts)
-        self.work = work_of(recipe, tables.width)
         self.num_threads = num_threads
         n_blocks = contexts.blocks(number_of_blocks(positives, tables.items.strides[0]))
         if given is not None:
             n_blocks = blocks_for_given(positives, given, recipe.given_share, n_blocks)
         contexts.divide(n_blocks)
         n_interactions = len(positives.indices)
+        self.slices = slices(n_blocks, n_interactions * work_of(recipe, tables.width), fewest_slices)
         self.block_starts = np.arange(n_blocks + 1, dtype=np.int64) * positives.n_items // n_blocks
         self.user_starts = balanced_ranges(positives.indptr, n_blocks)
         self.block_of_item = np.empty(positives.n_items, dtype=np.uint16)
@@ -158,7 +159,7 @@ class BlockedSchedule:
         )
         for sums in (self.losses, self.n_correct, self.n_updates, self.counts):
             sums[:] = 0
-        for first, last in slices(len(self.user_starts) - 1, len(self.bucket_users) * self.work):
+        for first, last in self.slices:
             training.train_stages(
                 tables, negatives, step, key, first, last,
                 self.bucket_starts, self.bucket_users, self.bucket_places, self.bucket_weights, self.bucket_contexts,
@@ -198,12 +199,12 @@ class HogwildSchedule:
         num_threads: int,
         given: Given | None = None,
         contexts: ContextArrays = NO_CONTEXTS,
+        fewest_slices: int = 1,
     ) -> None:
         self.positives = positives
         self.contexts = contexts
         contexts.divide(1)
         self.negatives = Negatives(recipe, positives.counts(), tables, len(positives.indices), contexts)
-        self.work = work_of(recipe, tables.width)
         if given is not None:
             self.negatives.take_given(given.indptr, given.rates(recipe.given_share, 1), len(given.indices))
             self.negatives.given_places[:] = given.indices
@@ -214,6 +215,7 @@ class HogwildSchedule:
         self.room = np.empty((num_threads, 2 * tables.width + LANES), dtype=np.float32)
         self.counts = np.zeros((num_threads, N_COUNTS), dtype=np.int64)
         n_chunks = training.n_chunks_of(len(positives.indices))
+        self.slices = slices(n_chunks, len(positives.indices) * work_of(recipe, tables.width), fewest_slices)
         users = np.arange(positives.n_users, dtype=np.int32)
         self.rows = np.repeat(users, np.diff(positives.indptr))
         self.losses = np.zeros(n_chunks)
@@ -228,7 +230,7 @@ class HogwildSchedule:
         )  # fmt: skip
         for sums in (self.losses, self.n_correct, self.n_updates, self.counts):
             sums[:] = 0
-        for first, last in slices(len(self.losses), len(self.rows) * self.work):
+        for first, last in self.slices:
             training.train_chunks(
                 tables, self.negatives, step, key, first, last,
                 self.positives.indptr, self.positives.indices, self.rows, self.positives.weights,
@@ -294,8 +296,8 @@ def work_of(recipe: Recipe, width: int) -> int:
     return max(1, recipe.n_draws * width // 1024)
 
 
-def slices(n_parts: int, n_updates: int) -> Iterator[tuple[int, int]]:
-    """Cut the parts of an epoch into contiguous runs of about UPDATES_PER_SLICE updates."""
-    n_slices = max(1, min(n_parts, n_updates // UPDATES_PER_SLICE))
+def slices(n_parts: int, n_updates: int, fewest: int = 1) -> list[tuple[int, int]]:
+    """Cut the parts of an epoch into contiguous runs of about UPDATES_PER_SLICE updates, `fewest` of them if it can."""
+    n_slices = max(1, min(n_parts, max(fewest, n_updates // UPDATES_PER_SLICE)))
     bounds = [part * n_parts // n_slices for part in range(n_slices + 1)]
-    return pairwise(bounds)
+    return list(pairwise(bounds))

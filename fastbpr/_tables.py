@@ -19,6 +19,16 @@ class Tables(NamedTuple):
     factors: int
     width: int  # of the factors with their padding
     item_bias: bool
+    components: tuple[np.ndarray, ...] = ()  # tables of vectors that rows are sums of, laid out as these rows
+
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """Return all tables."""
+        return (self.users, self.items, *self.components)
+
+    def like(self) -> Tables:
+        """Return tables of the same shapes, with anything in them."""
+        users, items, *components = (np.empty_like(array) for array in self.arrays())
+        return self._replace(users=users, items=items, components=tuple(components))
 
     def views(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return (user_factors, item_factors, item_biases) as views; biases are zeros if there are none."""

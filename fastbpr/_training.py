@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm.auto import tqdm
 
+from fastbpr._composition import NOTHING_COMPOSED, Compositions
 from fastbpr._early_stopping import Validation
 from fastbpr._schedules import BlockedSchedule, EpochSums, HogwildSchedule, Step
 from fastbpr._tables import Tables
@@ -60,21 +61,25 @@ class Training:
         schedule: BlockedSchedule | HogwildSchedule,
         tables: Tables,
         validation: Validation | None = None,
+        compositions: Compositions = NOTHING_COMPOSED,
     ) -> None:
         self.plan = plan
         self.schedule = schedule
         self.tables = tables
         self.validation = validation
+        self.compositions = compositions
 
-    def epochs(self, seed: int, show_progress: bool) -> Iterator[tuple[Epoch, EpochSums]]:
-        """Train epoch by epoch, to the last or until validation has seen enough."""
+    def epochs(self, seed: int, show_progress: bool, n_before: int = 0) -> Iterator[tuple[Epoch, EpochSums]]:
+        """Train epoch by epoch, to the last or until validation has seen enough.
+
+        The first continues the random streams of `n_before` earlier ones.
+        """
         validation, shown = self.validation, {}
         with tqdm(total=self.plan.iterations, disable=not show_progress, unit="epoch") as progress:
             for number in range(self.plan.iterations):
                 start = time.perf_counter()
                 step = self.plan.step(number)
-                # Between slices of an epoch Python handles Ctrl-C; the last has the sums of all.
-                *_, sums = self.schedule.run_epoch(self.tables, step, epoch_key(seed, number))
+                sums = self.run_epoch(step, epoch_key(seed, n_before + number))
                 n_updates = max(sums.n_updates, 1)
                 loss, auc = sums.loss / n_updates, sums.n_correct / n_updates
                 # A fit that runs away was seen to order pairs worse than guessing; all of it is looked at in the end.
@@ -91,6 +96,18 @@ class Training:
                 yield Epoch(number, loss, auc, step.learning_rate, sums.n_updates, seconds, value), sums
                 if validation is not None and validation.has_seen_enough:
                     break
+
+    def run_epoch(self, step: Step, key: int) -> EpochSums:
+        """Train one epoch. Between its slices Python handles Ctrl-C, and composed rows are made anew."""
+        n_slices = len(self.schedule.slices)
+        self.compositions.begin((key, 0))
+        for part, so_far in enumerate(self.schedule.run_epoch(self.tables, step, key), start=1):
+            sums = so_far
+            self.compositions.end()
+            if part < n_slices:
+                self.compositions.begin((key, part))
+        self.compositions.settle()
+        return sums
 
     def result(self) -> Tables:
         """Return the tables to keep: of the best epoch where some were validated, else as they are."""

@@ -14,10 +14,12 @@ import numpy as np
 import scipy.sparse
 
 from fastbpr import _fitting, _fold_in, _parameters, _presets, _storage, _validation
+from fastbpr._composition import NO_SIDES, Sides
 from fastbpr._context_arrays import Debiasing
 from fastbpr._debias import Debias, described, knows_propensities
 from fastbpr._early_stopping import ValidationRules
 from fastbpr._factor_model import FactorModel
+from fastbpr._fitting import NO_START, Start
 from fastbpr._schedules import Positives
 from fastbpr._training import Epoch
 
@@ -219,7 +221,7 @@ class BPR(FactorModel):
         self.verify_negative_samples = verify_negative_samples
         self.similarity = similarity
         self.debias = debias
-        _parameters.check_parameters(self)
+        self._check_parameters()
         self._set_fitted()
 
     @classmethod
@@ -255,7 +257,7 @@ class BPR(FactorModel):
         4
         """
         _validation.check_choice("name", name, _presets.PRESETS)
-        _validation.check_known_names("overrides", overrides, PARAMETERS)
+        _validation.check_known_names("overrides", overrides, cls._parameter_names())
         return cls(**_presets.PRESETS[name] | overrides)
 
     @property
@@ -356,18 +358,53 @@ class BPR(FactorModel):
         >>> model.best_epoch, [epoch.validation for epoch in model.history]
         (0, [1.0, 1.0, 1.0])
         """
-        _parameters.check_parameters(self)
+        return self._train(
+            user_items, validation=validation, patience=patience, metric=metric, validate_every=validate_every,
+            validation_users=validation_users, weights=weights, negatives=negatives, show_progress=show_progress,
+            callback=callback,
+        )  # fmt: skip
+
+    def _train(
+        self,
+        user_items: Any,
+        *,
+        validation: Any = None,
+        patience: int | None = None,
+        metric: str = "ndcg@20",
+        validate_every: int | None = None,
+        validation_users: int | None = 2000,
+        weights: str | None = None,
+        negatives: Any = None,
+        show_progress: bool = True,
+        callback: Callable[[int, float, int, int], bool | None] | None = None,
+        sides: Sides = NO_SIDES,
+        start: Start = NO_START,
+        overrides: Mapping[str, Any] | None = None,
+    ) -> BPR:
+        """Learn what rows are composed of, if they are; from the start; with some parameters other than the model's."""
+        self._check_parameters()
         _validation.check_flag("show_progress", show_progress)
         _validation.check_callable("callback", callback)
         rules = ValidationRules.checked(patience, metric, validate_every, validation_users, validation is not None)
         data = _validation.check_training_data(user_items, weights)
-        fit = _fitting.Fit.prepared(self._decided(data[0]), user_items, data, negatives, validation, rules)
+        settings = self._decided(data[0], overrides)
+        fit = _fitting.Fit.prepared(settings, user_items, data, negatives, validation, rules, sides, start)
         fit.run(self, show_progress, callback)
         return self
 
-    def _decided(self, matrix: scipy.sparse.csr_array) -> SimpleNamespace:
+    @classmethod
+    def _parameter_names(cls) -> tuple[str, ...]:
+        """Return the names of what the constructor takes."""
+        return PARAMETERS
+
+    def _check_parameters(self) -> None:
+        """Refuse parameters that are not as they must be."""
+        _parameters.check_parameters(self)
+
+    def _decided(self, matrix: scipy.sparse.csr_array, overrides: Mapping[str, Any] | None = None) -> SimpleNamespace:
         """Return the parameters with what the training matrix decides in place of ``"auto"``."""
-        return _fitting.decided({name: getattr(self, name) for name in PARAMETERS}, matrix)
+        parameters = {name: getattr(self, name) for name in self._parameter_names()}
+        return _fitting.decided(parameters | (overrides or {}), matrix)
 
     # ---- users that came later --------------------------------------------------------------------------------------
 
@@ -424,6 +461,8 @@ class BPR(FactorModel):
         labels = getattr(user_items, "user_labels", None), self.item_labels, self.item_names
         fitted = {name: getattr(self, name) for name in ("debiasing", "removed_directions")}
         fitted |= {"history": list(self.history), "settings": dict(self.settings)}
+        fitted["n_epochs"] = self._n_epochs
+        fitted["components"] = {name: array for name, array in self._components.items() if name.startswith("item")}
         folded._set_fitted((users, items.view(), biases.view()), liked, *labels, **fitted)
         return folded
 
@@ -451,17 +490,19 @@ class BPR(FactorModel):
         OSError
             If the file cannot be written.
         """
-        _parameters.check_parameters(self)
+        self._check_parameters()
         users, items, biases = _validation.check_tables(self)
         header = {
-            "parameters": {name: _storage.jsonable(described(getattr(self, name))) for name in PARAMETERS},
+            "kind": next(name for name, kind in KINDS.items() if isinstance(self, kind)),
+            "parameters": {name: _storage.jsonable(described(getattr(self, name))) for name in self._parameter_names()},
             "settings": {name: _storage.jsonable(value) for name, value in self.settings.items()},
             "history": [list(epoch) for epoch in self.history],
             "debiasing": None if self.debiasing is None else list(self.debiasing),
+            "n_epochs": self._n_epochs,
             "knew_propensities": knows_propensities(self.debias),
         }
         arrays = {name: getattr(self, name) for name in FITTED_ARRAYS if getattr(self, name) is not None}
-        arrays |= {"user_factors": users, "item_factors": items, "item_biases": biases}
+        arrays |= {"user_factors": users, "item_factors": items, "item_biases": biases} | self._components
         arrays["liked_indptr"], arrays["liked_indices"] = self._liked
         _validation.check_model_arrays(path, header, arrays)
         _storage.write(path, header, arrays)
@@ -488,14 +529,17 @@ class BPR(FactorModel):
         """
         header, arrays = _storage.read(path)
         _validation.check_model_arrays(path, header, arrays)
+        kind = _validation.check_kind(path, header, KINDS)
         with _validation.whole_model(path, "has parameters or a history of another version", (TypeError, ValueError)):
-            model = cls(**header["parameters"])
+            model = (cls if issubclass(cls, kind) else kind)(**header["parameters"])
             history = [Epoch(*epoch) for epoch in header["history"]]
             settings = vars(model) | header.get("settings", {})  # older files have none: nothing was left to the data
-            settings = {name: settings[name] for name in PARAMETERS}
+            settings = {name: settings[name] for name in model._parameter_names()}
             debiasing = header.get("debiasing")
             fitted = {"history": history, "settings": settings, "debiasing": debiasing and Debiasing(*debiasing)}
         fitted["removed_directions"] = arrays.get("removed_directions")
+        fitted["n_epochs"] = header.get("n_epochs", len(history))
+        fitted["components"] = {name: arrays[name] for name in COMPONENTS if name in arrays}
         factors = tuple(arrays[name] for name in ("user_factors", "item_factors", "item_biases"))
         labels = [arrays.get(name) for name in ("user_labels", "item_labels", "item_names")]
         model._set_fitted(factors, (arrays["liked_indptr"], arrays["liked_indices"]), *labels, **fitted)
@@ -507,10 +551,12 @@ class BPR(FactorModel):
         return model
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in PARAMETERS[:6])
+        shown = (
+            f"{type(self).__name__}(" + ", ".join(f"{name}={getattr(self, name)!r}" for name in PARAMETERS[:6]) + ")"
+        )
         if self.item_factors is None:
-            return f"BPR({shown}), not fitted"
-        return f"BPR({shown}), fitted to {len(self.user_factors):,} users and {len(self.item_factors):,} items"
+            return f"{shown}, not fitted"
+        return f"{shown}, fitted to {len(self.user_factors):,} users and {len(self.item_factors):,} items"
 
 
 UNIFORM = {"loss": "bpr", "negatives": "uniform"}
@@ -519,3 +565,10 @@ PARAMETERS = tuple(DEFAULTS)
 FITTED_ARRAYS = (
     "user_factors", "item_factors", "item_biases", "user_labels", "item_labels", "item_names", "removed_directions",
 )  # fmt: skip
+# Vectors and biases that rows are sums of, where there are features (`fastbpr.HybridBPR`).
+COMPONENTS = (
+    "user_feature_factors", "user_own_factors",
+    "item_feature_factors", "item_feature_biases", "item_own_factors", "item_own_biases",
+)  # fmt: skip
+# What files call the kinds of models, special ones first; a kind adds itself.
+KINDS: dict[str, type[BPR]] = {"bpr": BPR}

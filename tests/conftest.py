@@ -15,7 +15,7 @@ from fastbpr import _kernels, _readers
 
 @pytest.fixture(params=_kernels.available_instruction_sets())
 def kernels(request):
-    """(training, scoring) of every build that this machine runs."""
+    """(training, scoring, composition) of every build that this machine runs."""
     return _kernels.load(request.param)
 
 

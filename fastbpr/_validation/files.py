@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import numbers
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,17 @@ def check_model_arrays(path: Any, header: dict[str, Any], arrays: dict[str, np.n
         fits = False
     if not fits:
         raise ModelFileError(f"path must be a whole model, but the parts of {str(path)!r} do not fit each other.")
+
+
+def check_kind(path: Any, header: dict[str, Any], kinds: Mapping[str, type]) -> type:
+    """Return the class of the model in a file; the first files did not tell, and were all of one kind."""
+    kind = header.get("kind", "bpr")
+    if kind not in kinds:
+        raise ModelFileError(
+            f"path must be a model of a known kind ({', '.join(sorted(kinds))}), but {str(path)!r} is a {kind!r}. "
+            "Update fastbpr."
+        )
+    return kinds[kind]
 
 
 def check_share(name: str, value: Any, *, below: bool = False) -> float:

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from fastbpr import BPR, _fitting, _parameters, _storage, _validation
+from fastbpr import BPR, _fitting, _parameters, _storage, _tables, _validation
 from fastbpr._early_stopping import ValidationRules
+from fastbpr._fitting import Start
 from fastbpr._schedules import Positives
 from fastbpr.bpr import PARAMETERS
 from fastbpr.compat.implicit import utils
@@ -139,6 +140,7 @@ class BayesianPersonalizedRanking(MatrixFactorizationBase):
         self.random_state = random_state
         self.user_factors = None
         self.item_factors = None
+        self._n_epochs = 0  # that led to the factors
         self._kept = None  # by `_lists`
         self._engine()
 
@@ -205,9 +207,10 @@ class BayesianPersonalizedRanking(MatrixFactorizationBase):
             self._stay_at_start(engine, positives, callback)
             return
         rules = ValidationRules.checked(None, "ndcg@20", None, None, False)
-        settings = engine._decided(positives)
-        training = _fitting.Fit.prepared(settings, positives, (positives, None), None, None, rules)
-        self._start(training.training.tables.views(), positives)
+        settings, start = engine._decided(positives), Start(self._factors_apart(), {}, self._n_epochs)
+        training = _fitting.Fit.prepared(settings, positives, (positives, None), None, None, rules, start=start)
+        if self.item_factors is None:
+            training.training.tables.views()[1][per_column(positives) == 0] = 0
 
         def after_epoch(epoch: int, elapsed: float, correct: int, skipped: int) -> None:
             if callback is not None:
@@ -222,26 +225,28 @@ class BayesianPersonalizedRanking(MatrixFactorizationBase):
         finally:  # also after Ctrl-C, or an error in the callback; after divergence the engine is not fitted
             if engine.item_factors is not None:
                 self._take(engine.user_factors, engine.item_factors, engine.item_biases)
-
-    def _start(self, drawn: tuple[np.ndarray, np.ndarray, np.ndarray], positives: scipy.sparse.csr_array) -> None:
-        """Put known factors where others were drawn, and zeros where an item has nothing to learn from."""
-        users, items, biases = drawn
-        items[np.bincount(positives.indices, minlength=len(items)) == 0] = 0
-        if self.user_factors is not None:
-            users[...] = self.user_factors[:, :-1]
-        if self.item_factors is not None:
-            items[...], biases[...] = self.item_factors[:, :-1], self.item_factors[:, -1]
+                self._n_epochs = engine._n_epochs
 
     def _stay_at_start(self, engine: BPR, positives: scipy.sparse.csr_array, callback: Callable | None) -> None:
         """Fit without learning: every interaction is passed over."""
-        settings = engine._decided(positives)
-        seed = _validation.check_seed("random_state", settings.random_state)
-        recipe = _parameters.recipe_of(settings)
-        start = _fitting.starting_tables(settings, recipe, Positives.of(positives, None), seed).views()
-        self._start(start, positives)
-        self._take(*start)
+        drawn = []
+        for n_positives in (np.diff(positives.indptr), per_column(positives)):
+            rows = _tables.starting_rows(
+                len(n_positives), engine.factors, engine.init, engine.init_scale, engine.random_state
+            )
+            rows[n_positives == 0] = 0
+            drawn.append(rows)
+        drawn.append(np.zeros(len(drawn[1]), dtype=np.float32))
+        known = self._factors_apart()
+        self._take(*(new if old is None else old for new, old in zip(drawn, known, strict=True)))
         for epoch in range(self.iterations if callback is not None else 0):
             callback(epoch, 0.0, 0, positives.nnz)
+
+    def _factors_apart(self) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
+        """Return the factors as fastbpr has them: users, items and biases, each None where there are none yet."""
+        users, items = self.user_factors, self.item_factors
+        biases = None if items is None else items[:, -1]
+        return *(None if table is None else table[:, :-1] for table in (users, items)), biases
 
     def _take(self, users: np.ndarray, items: np.ndarray, biases: np.ndarray) -> None:
         """Set the factors, in implicit's shape."""
@@ -290,7 +295,7 @@ class BayesianPersonalizedRanking(MatrixFactorizationBase):
         )
         model = self._engine()
         settings = {name: getattr(model, name) for name in PARAMETERS}
-        parts = users[:, :-1].copy(), items[:, :-1].copy(), items[:, -1].copy()
+        parts = tuple(part.astype(np.float32) for part in self._factors_apart())
         model._set_fitted(parts, Positives.of(positives, None).liked(copy=True), history=[], settings=settings)
         return model
 
@@ -430,6 +435,11 @@ def can_learn(positives: scipy.sparse.csr_array) -> bool:
     """Whether some user has an item to be compared with one that the user has not."""
     per_user = np.diff(positives.indptr)
     return bool(((per_user > 0) & (per_user < positives.shape[1])).any())
+
+
+def per_column(positives: scipy.sparse.csr_array) -> np.ndarray:
+    """Return how many users each item has."""
+    return np.bincount(positives.indices, minlength=positives.shape[1])
 
 
 def with_last_column(vectors: np.ndarray, last: Any, dtype: np.dtype) -> np.ndarray:

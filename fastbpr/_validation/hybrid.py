@@ -1,0 +1,205 @@
+"""Features of users and items."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from fastbpr._validation.matrices import canonical_csr, check_structure, describe
+from fastbpr._validation.values import check_flag
+
+SIDES = ("user", "item")
+
+
+def check_features(
+    name: str, value: Any, *, n_rows: int | None = None, n_features: int | None = None, known: int | None = None
+) -> scipy.sparse.csr_array:
+    """Return a matrix of features as canonical CSR of float32 that shares nothing it might change.
+
+    It has `n_rows` rows and `n_features` columns where these are given, or at least `known` columns.
+    """
+    value = getattr(value, "matrix", value)  # a FeatureMatrix
+    if not scipy.sparse.issparse(value):
+        value = np.asarray(value) if isinstance(value, (np.ndarray, list, tuple)) else value
+        if not isinstance(value, np.ndarray):
+            raise TypeError(
+                f"{name} must be a SciPy sparse matrix, an array of numbers or a FeatureMatrix, with one row for each "
+                f"{name.partition('_')[0]} and one column for each feature, got {describe(value)}. Encode columns of a "
+                "table with fastbpr.features.Features."
+            )
+    if value.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold real numbers, got dtype {value.dtype}.")
+    if value.ndim != 2:
+        raise ValueError(f"{name} must have two dimensions (n_rows, n_features), got shape {value.shape}.")
+    if n_rows is not None and value.shape[0] != n_rows:
+        hint = f" It looks transposed: try {name}.T." if value.shape[1] == n_rows else ""
+        raise ValueError(f"{name} must have one row for each of {n_rows} rows, got shape {value.shape}.{hint}")
+    check_columns(name, value.shape, n_features, known)
+    if not scipy.sparse.issparse(value):
+        value = scipy.sparse.csr_array(value)
+    check_structure(name, value)
+    csr = canonical_csr(name, value)
+    with np.errstate(over="ignore"):
+        data = csr.data.astype(np.float32)
+    if not np.isfinite(data).all():
+        bad = csr.data[~np.isfinite(data)]
+        raise ValueError(f"{name} must hold finite values, got {bad[0]} ({len(bad)} such entries). Remove them first.")
+    if (np.abs(data) > LARGEST).any() or (np.abs(data[data != 0]) < 1 / LARGEST).any():
+        raise ValueError(
+            f"{name} must hold values of sizes from {1 / LARGEST:g} to {LARGEST:g}, got "
+            f"{csr.data[np.argmax(np.abs(data))]:g}. Scale its columns, for instance to a standard deviation of 1."
+        )
+    csr.data = data
+    csr.eliminate_zeros()
+    return csr
+
+
+LARGEST = 1e6  # squares of values are added up in single precision
+
+
+def check_columns(name: str, shape: tuple[int, ...], n_features: int | None, known: int | None) -> None:
+    """Refuse a number of features that is not the model's."""
+    if shape[1] == 0:
+        raise ValueError(f"{name} must have at least one column, got shape {shape}. Leave it out instead.")
+    if n_features is not None and shape[1] != n_features:
+        raise ValueError(
+            f"{name} must have one column for each of the model's {n_features} features, in their order, got shape "
+            f"{shape}. Encode it as the features of the fit were, for instance by the same Features."
+        )
+    if known is not None and shape[1] < known:
+        raise ValueError(
+            f"{name} must have the {known} columns that the model knows, and new ones behind them, got shape {shape}."
+        )
+
+
+def check_own_vectors(name: str, value: Any) -> dict[str, bool]:
+    """Return whether users and items have vectors of their own beside those of their features."""
+    if not isinstance(value, Mapping):
+        return dict.fromkeys(SIDES, check_flag(name, value))
+    if not set(value) <= set(SIDES):
+        raise ValueError(f"{name} must be True, False or a mapping with the keys 'user' and 'item', got {value!r}.")
+    return {side: check_flag(f"{name}[{side!r}]", value.get(side, True)) for side in SIDES}
+
+
+def check_rate(name: str, value: Any, *, maximum: float = 1) -> float:
+    """Return a number above 0 and up to a maximum."""
+    rule = f"{name} must be a number > 0 and <= {maximum:g}, got {value!r}."
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+        raise TypeError(rule)
+    if not 0 < value <= maximum:
+        raise ValueError(rule)
+    return float(value)
+
+
+def check_has_features(what: str, known: int | None) -> int:
+    """Return the number of a side's features; refuse features where the model has learned none."""
+    if known is None:
+        raise ValueError(
+            f"{what}_features must be left out: the model has learned no {what} features. Give them to fit first."
+        )
+    return known
+
+
+def check_either(names: tuple[str, str], values: tuple[Any, Any]) -> None:
+    """Refuse both of two arguments, or neither."""
+    if (values[0] is None) == (values[1] is None):
+        both = "both" if values[0] is not None else "neither"
+        raise ValueError(f"{names[0]} or {names[1]} must be given, got {both}. Give one of the two.")
+
+
+def check_vectors_complete(what: str, has_own: bool, has_features: bool) -> None:
+    """Refuse rows that would be made of nothing."""
+    if not has_own and not has_features:
+        raise ValueError(
+            f"own_vectors must be True for {what}s without {what}_features, got False: nothing is left to learn. Give "
+            f"{what}_features, or own_vectors={{{what!r}: True}}."
+        )
+
+
+def check_given_features(what: str, value: Any) -> None:
+    """Refuse to do without features where they are all that is known."""
+    if value is None:
+        raise TypeError(f"{what}_features must be given for new {what}s, got None.")
+
+
+def check_features_continue(what: str, features: Any, known: int | None) -> None:
+    """Refuse features that do not go on from those that a model has learned."""
+    if features is None and known is not None:
+        raise ValueError(
+            f"{what}_features must be given again: the model has learned the vectors of {known} {what} features."
+        )
+    if features is not None and known is None:
+        raise ValueError(
+            f"{what}_features must be left out: the model was fitted without. Fit anew to begin to use them."
+        )
+    if features is not None:
+        check_columns(f"{what}_features", check_features(f"{what}_features", features).shape, None, known)
+
+
+def check_continues(model: Any, user_items: Any) -> None:
+    """Refuse data whose first rows and columns are not a model's users and items, in its order."""
+    matrix = getattr(user_items, "user_items", user_items)
+    for what, n_now in zip(SIDES, getattr(matrix, "shape", ()), strict=False):
+        n_known = len(getattr(model, f"{what}_factors"))
+        if n_now < n_known:
+            raise ValueError(
+                f"user_items must have the model's {n_known} {what}s, and new ones behind them, got {n_now}. "
+                "Interactions.aligned_to(model) brings a log into the model's order."
+            )
+        known, now = (getattr(thing, f"{what}_labels", None) for thing in (model, user_items))
+        if known is not None and now is not None and not np.array_equal(known, now[:n_known]):
+            raise ValueError(
+                f"user_items must have the model's {n_known} {what} labels first, in the same order, got others. "
+                "Interactions.aligned_to(model) brings a log into the model's order."
+            )
+
+
+def check_same_factors(wanted: int | str, known: int) -> int:
+    """Return the length of a model's vectors, with which it must go on."""
+    if wanted not in ("auto", known):
+        raise ValueError(f"factors must stay {known} to go on with this model, got {wanted!r}. Fit anew to change it.")
+    return known
+
+
+def check_new_labels(what: str, known: np.ndarray | None, given: Any, n_new: int) -> np.ndarray | None:
+    """Return a model's labels with new ones behind them; None for a model without labels."""
+    name = f"{what}_labels"
+    if known is None:
+        if given is not None:
+            raise ValueError(f"{name} must be left out: the model has no {what} labels, only row numbers.")
+        return None
+    if given is None:
+        raise ValueError(f"{name} must be given: the model has labels. Pass one for each of the {n_new} new {what}s.")
+    new = np.empty(n_new, dtype=object)
+    values = list(given)
+    if len(values) != n_new:
+        raise ValueError(f"{name} must have one label for each of {n_new} new {what}s, got {len(values)}.")
+    new[:] = values
+    joined = np.concatenate([known.astype(object), new])
+    seen = set(known.tolist())
+    for label in values:
+        if label in seen:
+            raise ValueError(f"{name} must be new and differ from each other, got {label!r} twice.")
+        seen.add(label)
+    if known.dtype.kind != "O":
+        same_kind = np.asarray(values, dtype=None)
+        if same_kind.dtype.kind != known.dtype.kind:
+            raise TypeError(f"{name} must be of the model's kind of labels, {known.dtype}, got {values[0]!r}.")
+        return joined.astype(np.result_type(known.dtype, same_kind.dtype))
+    return joined
+
+
+def check_new_names(known: np.ndarray | None, given: Any, n_new: int) -> np.ndarray | None:
+    """Return a model's titles with new ones behind them; None for a model without titles."""
+    if known is None:
+        return None
+    values = [None] * n_new if given is None else list(given)
+    if len(values) != n_new:
+        raise ValueError(f"item_names must have one title for each of {n_new} new items, got {len(values)}.")
+    new = np.empty(n_new, dtype=object)
+    new[:] = values
+    return np.concatenate([known.astype(object), new])
