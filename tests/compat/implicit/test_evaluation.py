@@ -138,7 +138,7 @@ def test_where_all_items_are_test_items_there_is_no_auc():
     [
         ({"K": 0}, ValueError, "K must be an integer >= 1"),
         ({"test_user_items": scipy.sparse.csr_array((57, 31))}, ValueError, "nobody can be evaluated"),
-        ({"test_user_items": scipy.sparse.csr_array((57, 30))}, ValueError, r"the shape of train_user_items, \(57, 31\)"),
+        ({"test_user_items": scipy.sparse.csr_array((57, 30))}, ValueError, "the shape of train_user_items"),
         ({"train_user_items": np.zeros((57, 31))}, TypeError, "train_user_items must be a SciPy sparse matrix"),
         ({"num_threads": -1}, ValueError, "num_threads"),
         ({"model": Listed(np.zeros((57, 10, 2)))}, ValueError, "ids of integers with 45 rows"),

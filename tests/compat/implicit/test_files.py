@@ -1,5 +1,6 @@
 """Model files: implicit's, fastbpr's, and those of the class that stands between them."""
 
+import errno
 import io
 
 import numpy as np
@@ -148,7 +149,7 @@ def test_a_save_that_fails_leaves_the_older_file(communities, tmp_path, monkeypa
 
     def fails(file, **parts):
         file.write(b"half")
-        raise OSError("full")
+        raise OSError(errno.ENOSPC, "full")
 
     monkeypatch.setattr(np, "savez", fails)
     with pytest.raises(OSError, match="full"):

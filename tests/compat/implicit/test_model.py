@@ -106,7 +106,7 @@ def test_what_is_stored_and_not_zero_counts_whatever_its_value(communities):
     assert_array_equal(fitted(with_zeros).item_factors, fitted(communities).item_factors)
 
 
-@pytest.mark.parametrize("form", ["coo", "lil", "csc", "dok", "bsr", "dia"])
+@pytest.mark.parametrize("form", ["coo", "lil", "csc", "dok", "bsr"])
 def test_another_format_is_converted_with_a_warning_at_the_callers_line(communities, form):
     model = BayesianPersonalizedRanking(factors=8, iterations=20, learning_rate=0.1, random_state=0, num_threads=2)
     with pytest.warns(ParameterWarning, match=form.upper()) as caught:
