@@ -10,7 +10,7 @@ rows, in turn, by F D F'C: that must not be further than the change itself. With
     D_f = feature_rate / (b * sum over i of |F_if| * sum over g of |F_ig|)
 
 the largest eigenvalue of F D F' is at most feature_rate for b = 1 (by Gershgorin's circles; b is what the eigenvalue of
-the rest is found to be, less than 1 where values have both signs). It does not matter in which unit a feature is given.
+the rest is found to be, less than 1 where values have both signs). A factor that all values share changes nothing.
 A vector of a row's own moves by own_rate times its row's change: the less, the more is left to the features. In a part,
 a share `hidden` of the rows goes without its own vector, so that features learn to do without, as they must for rows
 that are new (Volkovs, Yu & Poutanen, 2017, "DropoutNet").
@@ -30,7 +30,7 @@ from fastbpr._kernels import composition
 PARTS = 8  # of an epoch; rows are composed anew after each
 POWER_STEPS = 20  # of the power method, which approaches eigenvalues from below ...
 POWER_MARGIN = 1.1  # ... and is given as much for what is left
-SMALL_WORK = 2**18  # numbers to be added up from which on a second thread saves more than its start costs
+SMALL_WORK = 2**22  # numbers to be added up from which on a second thread saves more than waiting for it may cost
 NAMES = {"users": ("user_feature", "user_own"), "items": ("item_feature", "item_own")}  # of a model's attributes
 NO_ROWS_HIDDEN = np.empty(0, dtype=np.uint8)
 
@@ -202,11 +202,15 @@ def composed(
 
 
 def starting_features(side: Side, factors: int, scale: float, stride: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw the features' vectors so that rows have about this standard deviation; biases are zero."""
+    """Draw the features' vectors so that rows have about this standard deviation; biases are zero.
+
+    So are the vectors of features that no row has: they would stay as they are drawn.
+    """
     squares = side.features.multiply(side.features).sum(axis=1)
     typical = float(np.sqrt(squares[squares > 0].mean())) if (squares > 0).any() else 1.0
     table = _tables.aligned_zeros(side.features.shape[1], stride)
     table[:, :factors] = rng.standard_normal((len(table), factors), dtype=np.float32) * np.float32(scale / typical)
+    table[np.bincount(side.features.indices, minlength=len(table)) == 0] = 0
     return table
 
 

@@ -250,8 +250,10 @@ def find(known: np.ndarray, wanted: Any) -> tuple[np.ndarray, list[Any]]:
 
 def matched(known: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Return the row number in `known`, or MISSING, of labels that are distinct in either, as `factorise` has them."""
-    if known.dtype == wanted.dtype and known.dtype.kind != "O":
-        rows = numbered(np.concatenate([known, wanted])).codes[len(known) :]  # known ones have their row numbers
+    if known.dtype == wanted.dtype:
+        both = np.concatenate([known, wanted])
+        codes = factorise_objects("labels", both).codes if both.dtype.kind == "O" else numbered(both).codes
+        rows = codes[len(known) :]  # known ones have their row numbers
         return np.where(rows < len(known), rows, MISSING).astype(np.int32)
     return find(known, wanted)[0]
 

@@ -1,6 +1,6 @@
-"""Model files: one .npz (a zip of .npy arrays), no pickle, written atomically.
+"""Model files and files of features: one .npz (a zip of .npy arrays), no pickle, written atomically.
 
-Layout, format version 1:
+Layout of models, format version 1; files of features have a header, too, and a vocabulary for each column of labels:
 
     header                       a JSON text: {"format", "version", "written_by", "parameters", "history", ...}
     user_factors, item_factors   float32 (n_users, factors), (n_items, factors)
@@ -26,15 +26,18 @@ import numpy as np
 from fastbpr import _validation
 from fastbpr._version import __version__
 
-FORMAT = "fastbpr model"
 VERSION = 1
 # What NumPy, zipfile and json raise for files that are cut short, edited or of another kind.
 UNREADABLE = (OSError, ValueError, KeyError, EOFError, AttributeError, TypeError, zipfile.BadZipFile, MemoryError)
 
 
-def write(path: str | os.PathLike, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-    """Write a model file; whatever stops the writing leaves an older file at `path` whole."""
-    text = json.dumps({"format": FORMAT, "version": VERSION, "written_by": f"fastbpr {__version__}", **header})
+def write(
+    path: str | os.PathLike, header: dict[str, Any], arrays: dict[str, np.ndarray], *, kind: str = "model"
+) -> None:
+    """Write a model file, or another kind; whatever stops the writing leaves an older file at `path` whole."""
+    text = json.dumps(
+        {"format": f"fastbpr {kind}", "version": VERSION, "written_by": f"fastbpr {__version__}", **header}
+    )
     encoded = {"header": np.frombuffer(text.encode(), dtype=np.uint8)}
     for name, array in arrays.items():
         encoded |= encode_labels(name, array) if array.dtype.kind in "OUS" else {name: array}
@@ -72,15 +75,17 @@ def current_mode(path: Path) -> int:
         return 0o666 & ~umask
 
 
-def read(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Read a model file into (header, arrays); refuse anything else with a `ModelFileError`."""
+def read(path: str | os.PathLike, *, kind: str = "model") -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Read a model file, or another kind, into (header, arrays); refuse anything else with a `ModelFileError`."""
     _validation.check_path("path", path)
-    with _validation.whole_model(path, "cannot be read as one: it is damaged or of another kind", UNREADABLE):
+    with _validation.whole_model(
+        path, "cannot be read as one: it is damaged or of another kind", UNREADABLE, kind=kind
+    ):
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as parts:
             stored = {name: parts[name] for name in parts.files}
         header = json.loads(stored.pop("header").tobytes())
-    _validation.check_header(path, header, FORMAT, VERSION)
-    with _validation.whole_model(path, "has damaged labels", (KeyError, ValueError, IndexError)):
+    _validation.check_header(path, header, VERSION, kind=kind)
+    with _validation.whole_model(path, "has damaged labels", (KeyError, ValueError, IndexError), kind=kind):
         arrays = {name: array for name, array in stored.items() if "." not in name}
         for name in {name.partition(".")[0] for name in stored if "." in name}:
             arrays[name] = decode_labels(stored[f"{name}.text"], stored[f"{name}.ends"])

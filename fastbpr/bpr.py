@@ -493,7 +493,7 @@ class BPR(FactorModel):
         self._check_parameters()
         users, items, biases = _validation.check_tables(self)
         header = {
-            "kind": next(name for name, kind in KINDS.items() if isinstance(self, kind)),
+            "kind": next(name for name in reversed(KINDS) if isinstance(self, KINDS[name])),
             "parameters": {name: _storage.jsonable(described(getattr(self, name))) for name in self._parameter_names()},
             "settings": {name: _storage.jsonable(value) for name, value in self.settings.items()},
             "history": [list(epoch) for epoch in self.history],
@@ -570,5 +570,5 @@ COMPONENTS = (
     "user_feature_factors", "user_own_factors",
     "item_feature_factors", "item_feature_biases", "item_own_factors", "item_own_biases",
 )  # fmt: skip
-# What files call the kinds of models, special ones first; a kind adds itself.
+# What files call the kinds of models, special ones last; a kind adds itself.
 KINDS: dict[str, type[BPR]] = {"bpr": BPR}

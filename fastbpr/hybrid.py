@@ -246,6 +246,7 @@ class HybridBPR(BPR):
                 sides.append(None)
                 continue
             matrix = _validation.check_features(f"{what}_features", features, n_rows=n)
+            _validation.check_rows_named(what, features, user_items)
             sides.append(Side(matrix, own[what], float(rate), float(self.feature_rate), float(share)))
         return Sides(*sides)
 

@@ -16,6 +16,7 @@ MODULES = [
     "fastbpr.diagnosis",
     "fastbpr.errors",
     "fastbpr.evaluation",
+    "fastbpr.features",
     "fastbpr.interactions",
     "fastbpr.splitting",
     "fastbpr.tuning",

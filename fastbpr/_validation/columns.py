@@ -15,8 +15,8 @@ from fastbpr._validation.matrices import describe
 from fastbpr.errors import UnknownLabelError
 
 
-def check_frame(frame: Any) -> list[Any]:
-    """Return the column names of a data frame."""
+def check_frame(frame: Any, *, arrays: str = "Interactions.from_arrays(users, items)") -> list[Any]:
+    """Return the column names of a data frame; `arrays` is what to use for arrays instead."""
     if hasattr(frame, "collect") and hasattr(frame, "lazy"):  # asking it for columns would already compute
         raise TypeError(f"frame must be a DataFrame, got {type(frame).__name__}. Compute it first: frame.collect().")
     names = getattr(frame, "column_names", None)
@@ -25,7 +25,7 @@ def check_frame(frame: Any) -> list[Any]:
     if names is None or not hasattr(frame, "__getitem__"):
         raise TypeError(
             f"frame must be a pandas or polars DataFrame or a pyarrow Table, got {type(frame).__name__}. For arrays "
-            "use Interactions.from_arrays(users, items)."
+            f"use {arrays}."
         )
     return list(names)
 

@@ -30,23 +30,26 @@ def check_storable(name: str, labels: np.ndarray) -> None:
 
 
 @contextlib.contextmanager
-def whole_model(path: Any, problem: str, errors: tuple[type[Exception], ...]) -> Iterator[None]:
-    """Turn what reading a file that is no whole model leads to into a `ModelFileError`."""
+def whole_model(path: Any, problem: str, errors: tuple[type[Exception], ...], *, kind: str = "model") -> Iterator[None]:
+    """Turn what reading a file that is no whole model, or other kind, leads to into a `ModelFileError`."""
     try:
         yield
     except (FileNotFoundError, IsADirectoryError, PermissionError):
         raise
     except errors as error:
-        raise ModelFileError(f"path must be a model written by fastbpr, but {str(path)!r} {problem}.") from error
+        raise ModelFileError(f"path must be {A[kind]} written by fastbpr, but {str(path)!r} {problem}.") from error
 
 
-def check_header(path: Any, header: Any, known_format: str, known_version: int) -> None:
-    """Refuse the header of a foreign file or a newer version."""
-    if not isinstance(header, dict) or header.get("format") != known_format:
-        raise ModelFileError(f"path must be a model written by fastbpr, but {str(path)!r} is another kind of file.")
+A = {"model": "a model", "features": "a file of features"}
+
+
+def check_header(path: Any, header: Any, known_version: int, *, kind: str = "model") -> None:
+    """Refuse the header of a foreign file, of another kind or a newer version."""
+    if not isinstance(header, dict) or header.get("format") != f"fastbpr {kind}":
+        raise ModelFileError(f"path must be {A[kind]} written by fastbpr, but {str(path)!r} is another kind of file.")
     if not isinstance(header.get("version"), int) or header["version"] > known_version:
         raise ModelFileError(
-            f"path must be a model of format version {known_version} or older, but {str(path)!r} has version "
+            f"path must be {A[kind]} of format version {known_version} or older, but {str(path)!r} has version "
             f"{header.get('version')!r} ({header.get('written_by')}). Update fastbpr."
         )
 

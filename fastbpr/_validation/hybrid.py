@@ -76,6 +76,17 @@ def check_columns(name: str, shape: tuple[int, ...], n_features: int | None, kno
         )
 
 
+def check_rows_named(what: str, features: Any, user_items: Any) -> None:
+    """Refuse features whose rows are said to be other users or items than the data's."""
+    described, known = getattr(features, "row_labels", None), getattr(user_items, f"{what}_labels", None)
+    if described is None or known is None or np.array_equal(described, known):
+        return
+    raise ValueError(
+        f"{what}_features must have the rows of user_items, in the same order, got features of others. Name them: "
+        f"features.transform(frame, rows=user_items.{what}_labels)."
+    )
+
+
 def check_own_vectors(name: str, value: Any) -> dict[str, bool]:
     """Return whether users and items have vectors of their own beside those of their features."""
     if not isinstance(value, Mapping):
