@@ -83,25 +83,24 @@ class BayesianPersonalizedRanking(MatrixFactorizationBase):
       ``0.5 / factors``, from where its small default learning rate takes longer.
     * An item without users learns that nobody has it; in implicit it keeps a vector of zeros, before what is disliked.
 
-    Negatives and start were chosen by measurement, with implicit's defaults. Its NDCG@10 by the definition of
-    `evaluation.ndcg_at_k`, mean of three random splits:
+    * `random_state` may be any NumPy generator, and matrices of class ``csr_array`` are taken. None is changed, neither
+      by `fit` nor by `recommend`.
+    * Lists are never filled with items that nobody asked for.
+    * A second `fit`, which goes on from the factors of the first, refuses a matrix of another shape.
 
-    =============================================  ============  ================  =======
-    start; negatives                               lastfm-2k     ml-latest-small   ml-100k
-    =============================================  ============  ================  =======
-    implicit 0.7.3                                 .170          .205              .254
-    normal, 0.05; fourth root of popularity        .192          .263              .359
-    normal, 0.05; uniform                          .159          .245              .364
-    normal, 0.05; popularity                       .180          .182              .198
-    implicit's; uniform                            .079          .212              .322
-    implicit's; popularity                         .171          .186              .225
-    =============================================  ============  ================  =======
+    Negatives and start were chosen by measurement, with implicit's defaults: NDCG@10 by the definition of
+    `evaluation.ndcg_at_k`, mean of three random splits.
 
-    What else is otherwise:
-
-    * `random_state` may be any NumPy generator, matrices of class ``csr_array`` are taken, none is changed, lists are
-      never filled with items that nobody asked for, and a second `fit`, which goes on from the factors of the first,
-      refuses a matrix of another shape.
+    =============================================  ================  ===============  =======
+    start; negatives                               lastfm (hetrec)   ml-latest-small  ml-100k
+    =============================================  ================  ===============  =======
+    implicit 0.7.3                                 .170              .205             .254
+    normal, 0.05; fourth root of popularity        .191              .258             .358
+    normal, 0.05; uniform                          .159              .245             .364
+    normal, 0.05; popularity                       .179              .185             .199
+    implicit's; uniform                            .079              .212             .322
+    implicit's; popularity                         .171              .186             .225
+    =============================================  ================  ===============  =======
 
     Examples
     --------
@@ -207,6 +206,8 @@ class BayesianPersonalizedRanking(MatrixFactorizationBase):
             self._stay_at_start(engine, positives, callback)
             return
         rules = ValidationRules.checked(None, "ndcg@20", None, None, False)
+        if self.user_factors is None and self.item_factors is None:
+            self._n_epochs = 0
         settings, start = engine._decided(positives), Start(self._factors_apart(), {}, self._n_epochs)
         training = _fitting.Fit.prepared(settings, positives, (positives, None), None, None, rules, start=start)
         if self.item_factors is None:
@@ -286,8 +287,7 @@ class BayesianPersonalizedRanking(MatrixFactorizationBase):
         >>> model.to_fastbpr().fold_in(csr_array([[1, 0, 0, 0]])).recommend(0, N=1)[0]
         array([1], dtype=int32)
         """
-        users, items = (_validation.check_vectors(self, name) for name in ("user_factors", "item_factors"))
-        shape = len(users), len(items)
+        shape = tuple(len(_validation.check_vectors(self, name)) for name in ("user_factors", "item_factors"))
         if user_items is None:
             user_items = scipy.sparse.csr_array(shape, dtype=np.float32)
         positives = _validation.check_user_items(

@@ -150,6 +150,14 @@ def test_a_second_fit_goes_on_from_the_first(communities):
     assert_array_equal(twice.item_factors, fitted(communities, iterations=10, learning_rate=0.05).item_factors)
 
 
+def test_a_model_whose_factors_are_taken_away_starts_anew(communities):
+    model = fitted(communities)
+    first = model.item_factors
+    model.user_factors = model.item_factors = None
+    model.fit(communities, show_progress=False)
+    assert_array_equal(model.item_factors, first)
+
+
 @pytest.mark.parametrize("side", ["user_factors", "item_factors"])
 def test_given_factors_are_where_training_starts(communities, side):
     model = BayesianPersonalizedRanking(factors=8, iterations=1, learning_rate=1e-6, random_state=0)
