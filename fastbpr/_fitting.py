@@ -156,7 +156,7 @@ def starting_tables(
     users[np.diff(positives.indptr) == 0] = 0  # users that have nothing to learn from stay there
     biases = np.zeros(positives.n_items, dtype=np.float32) if settings.item_bias else None
     user_biases = np.zeros(positives.n_users, dtype=np.float32) if recipe.has_user_biases else None
-    for drawn, known in zip((users, items, biases, user_biases), start.factors, strict=True):
+    for drawn, known in zip((users, items, biases, user_biases), start.factors, strict=False):  # biases may be unknown
         if drawn is not None and known is not None:
             drawn[: len(known)] = known
     tables = _tables.pack(users, items, biases, sums=recipe.keeps_sums, user_biases=user_biases)
