@@ -1,5 +1,6 @@
 """Interactions with signs and weights: the logistic loss, biases of users, and weights given as a matrix."""
 
+import json
 import re
 
 import numpy as np
@@ -161,6 +162,20 @@ def test_k_os_warp_and_adadelta_come_back_from_a_file(communities, tmp_path):
     loaded = BPR.load(tmp_path / "model.npz")
     assert {name: getattr(loaded, name) for name in given} == {name: loaded.settings[name] for name in given} == given
     assert loaded.user_biases is None
+
+
+def test_a_file_from_before_these_parameters_has_their_defaults(communities, tmp_path):
+    fit(communities, iterations=1).save(tmp_path / "model.npz")
+    with np.load(tmp_path / "model.npz") as file:
+        parts = dict(file)
+    header = json.loads(parts["header"].tobytes())
+    for name in ("n_positives", "positive_rank", "rho", "epsilon"):
+        del header["parameters"][name], header["settings"][name]
+    parts["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
+    np.savez(tmp_path / "model.npz", **parts)
+    loaded = BPR.load(tmp_path / "model.npz")
+    assert (loaded.n_positives, loaded.positive_rank, loaded.rho, loaded.epsilon) == (10, 5, 0.95, 1e-6)
+    assert loaded.settings["rho"] == 0.95
 
 
 def test_biases_of_users_that_do_not_fit_are_refused(opinions, signed):
