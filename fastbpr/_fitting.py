@@ -34,8 +34,8 @@ def decided(parameters: Mapping[str, Any], matrix: scipy.sparse.csr_array) -> Si
 class Start(NamedTuple):
     """What a fit begins with, in place of what it would draw, for the first users, items and features."""
 
-    factors: tuple[np.ndarray | None, ...] = (None, None, None, None)  # of users and items, biases of items and users
-    components: Mapping[str, np.ndarray] = {}
+    factors: tuple[np.ndarray | None, ...] = (None, None, None, None)  # of users, items, and their biases in turn
+    components: Mapping[str, np.ndarray] = {}  # what rows are sums of, and sums of an optimiser
     n_epochs: int = 0  # that led there
 
     @classmethod
@@ -107,7 +107,7 @@ class Fit(NamedTuple):
         tables = self.training.tables
         of_fit = {"history": history, "settings": vars(self.settings), "debiasing": self.contexts.report()}
         of_fit["user_biases"] = tables.user_biases()
-        of_fit["components"] = _composition.named(self.sides, tables)
+        of_fit["components"] = components_of(self.sides, tables)
         model._set_fitted(tables.views(), self.positives.liked(), *self.labels, **of_fit)
         try:
             try:
@@ -121,17 +121,21 @@ class Fit(NamedTuple):
                 self.training.compositions.settle()
                 self.training.check_bounded(n_epochs=len(history))
                 result = self.training.result()
-                components = _composition.named(self.sides, result)
+                components = components_of(self.sides, result)
                 of_fit["components"] = {name: np.array(array, order="C") for name, array in components.items()}
                 of_fit["n_epochs"] = self.n_before + len(history)
                 of_fit["debiasing"] = self.contexts.report(self.training.schedule.counts.sum(axis=0))
                 liked = self.positives.liked(copy=True)
-                user_biases = result.user_biases()
-                of_fit["user_biases"] = None if user_biases is None else user_biases.copy()
+                of_fit["user_biases"] = None if result.user_biases() is None else result.user_biases().copy()
                 model._set_fitted(result.unpack(), liked, *self.labels, **of_fit)
         except TrainingError:
             model.__dict__ = before
             raise
+
+
+def components_of(sides: Sides, tables: _tables.Tables) -> dict[str, np.ndarray]:
+    """Return views of what a model needs beside its factors to go on."""
+    return _composition.named(sides, tables) | tables.sums()
 
 
 def starting_tables(
@@ -156,5 +160,8 @@ def starting_tables(
         if drawn is not None and known is not None:
             drawn[: len(known)] = known
     tables = _tables.pack(users, items, biases, sums=recipe.keeps_sums, user_biases=user_biases)
+    for name, sums in tables.sums().items():
+        if name in start.components:
+            sums[: len(start.components[name])] = start.components[name]
     scale = _tables.DEFAULT_SCALE["normal"] if settings.init_scale is None else settings.init_scale
     return _composition.composed(sides, tables, scale, rng, num_threads, start.components)

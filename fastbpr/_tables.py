@@ -9,6 +9,7 @@ import numpy as np
 
 LANES = 16  # floats per 64-byte cache line; must equal LANES of the kernels
 USER_BIAS = 4  # place in a user's line of extras; must equal that of the kernels
+N_SUMS = 4  # of a row and its bias, that an optimiser keeps: in an item's line behind the bias, in a user's first
 DEFAULT_SCALE = {"normal": 0.1, "xavier": 1.0}  # of the starting vectors, by kind
 
 
@@ -21,6 +22,7 @@ class Tables(NamedTuple):
     width: int  # of the factors with their padding
     item_bias: bool
     user_bias: bool = False
+    keeps_sums: bool = False  # of an optimiser
     components: tuple[np.ndarray, ...] = ()  # tables of vectors that rows are sums of, laid out as these rows
 
     def arrays(self) -> tuple[np.ndarray, ...]:
@@ -37,15 +39,16 @@ class Tables(NamedTuple):
         biases = self.items[:, self.width] if self.item_bias else np.zeros(len(self.items), dtype=np.float32)
         return self.users[:, : self.factors], self.items[:, : self.factors], biases
 
-    def place_of_bias(self, what: str) -> int:
-        """Return where in the rows of "users" or "items" their bias is, -1 if they have none."""
-        if what == "items":
-            return self.width if self.item_bias else -1
-        return self.width + USER_BIAS if self.user_bias else -1
-
     def user_biases(self) -> np.ndarray | None:
         """Return the users' biases as a view, None if there are none."""
         return self.users[:, self.width + USER_BIAS] if self.user_bias else None
+
+    def sums(self) -> dict[str, np.ndarray]:
+        """Return views of what the optimiser remembers of users and items; nothing, if it does not."""
+        if not self.keeps_sums:
+            return {}
+        user_sums = self.users[:, self.width : self.width + N_SUMS]
+        return {"user_sums": user_sums, "item_sums": self.items[:, self.width + 1 : self.width + 1 + N_SUMS]}
 
     def unpack(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return copies of the `views`, each compact."""
@@ -74,7 +77,7 @@ def pack(
         items[:, width] = item_biases
     if user_bias:
         users[:, width + USER_BIAS] = user_biases
-    return Tables(users, items, factors, width, item_bias, user_bias)
+    return Tables(users, items, factors, width, item_bias, user_bias, sums)
 
 
 def starting_rows(

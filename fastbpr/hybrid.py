@@ -62,8 +62,8 @@ class HybridBPR(BPR):
         o_u and o_i.
     item_own_biases : ndarray of float32, shape (n_items,), or None
         c_i.
-    user_feature_biases, user_own_biases : ndarray of float32, shape (n_features,) and (n_users,), or None
-        What `user_biases` are sums of; with the loss ``logistic`` only.
+    user_feature_biases, user_own_biases : ndarray of float32, or None
+        The same of users, where they have biases: for the logistic loss.
 
     Notes
     -----
@@ -237,8 +237,7 @@ class HybridBPR(BPR):
 
     def _sides(self, user_items: Any, user_features: Any, item_features: Any) -> Sides:
         """Return how rows are composed; None for a side without features."""
-        signed = self.loss == "logistic"
-        n_rows = _validation.check_matrix_of_signs("user_items", user_items, signed=signed).shape
+        n_rows = _validation.check_shape_of("user_items", user_items)
         own = _validation.check_own_vectors("own_vectors", self.own_vectors)
         sides = []
         given = (user_features, item_features)
@@ -315,11 +314,8 @@ class HybridBPR(BPR):
         user_factors, item_factors, item_biases = _validation.check_tables(self)
         if features is None:
             vectors = user_factors if what == "user" else item_factors
-            if what == "item":
-                return item_biases, vectors
-            if self.user_biases is not None:
-                return _validation.check_user_biases(self, len(vectors)), vectors
-            return np.zeros(len(vectors), dtype=np.float32), vectors
+            biases = item_biases if what == "item" else self.user_biases
+            return np.zeros(len(vectors), dtype=np.float32) if biases is None else biases, vectors
         factors = self._components.get(f"{what}_feature_factors")
         n_features = _validation.check_has_features(what, None if factors is None else len(factors))
         matrix = _validation.check_features(f"{what}_features", features, n_features=n_features)

@@ -260,6 +260,32 @@ def test_what_does_not_go_on_is_refused(communities, user_kinds):
         model.fit_partial(communities, item_features=kinds(), show_progress=False)
 
 
+@pytest.mark.parametrize("loss", ["warp", "k-os-warp", "logistic"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adagrad", "adadelta"])
+def test_every_loss_and_optimiser_learns_with_features_and_goes_on_from_a_file(
+    communities, user_kinds, tmp_path, loss, optimizer
+):
+    user_items = communities.copy()
+    if loss == "logistic":
+        disliked = np.random.default_rng(0).random(communities.shape) < 0.2
+        signs = np.where(communities.toarray() > 0, 1, -1.0 * disliked)
+        user_items = scipy.sparse.csr_array(signs.astype(np.float32))
+    features = {"user_features": user_kinds, "item_features": kinds(), "show_progress": False}
+    parameters = {"loss": loss, "optimizer": optimizer, "learning_rate": 1 if optimizer == "adadelta" else 0.05}
+    model = HybridBPR(factors=16, iterations=20, random_state=0, **parameters).fit(user_items, **features)
+    ids, _ = model.recommend(user_features=np.eye(4), N=25)
+    assert (ids // 25 == np.arange(4)[:, None]).mean() > 0.95
+    biases, vectors = model.user_representations()
+    assert_allclose(vectors, user_kinds @ model.user_feature_factors + model.user_own_factors, rtol=1e-4, atol=1e-5)
+    if loss == "logistic":
+        assert_allclose(biases, user_kinds @ model.user_feature_biases + model.user_own_biases, rtol=1e-4, atol=1e-5)
+    model.save(tmp_path / "model.npz")
+    loaded = HybridBPR.load(tmp_path / "model.npz")
+    for each in (model, loaded):
+        each.fit_partial(user_items, iterations=1, **features)
+    assert_array_equal(loaded.item_factors, model.item_factors)
+
+
 # ---- files ------------------------------------------------------------------------------------------------------
 
 

@@ -97,11 +97,6 @@ def check_leaves_negatives(matrix: scipy.sparse.csr_array) -> None:
         )
 
 
-def check_matrix_of_signs(name: str, value: Any, *, signed: bool) -> scipy.sparse.csr_array:
-    """Return who has what, or, if `signed`, who has said something about what."""
-    return check_signs(name, value)[0] if signed else check_user_items(name, value)
-
-
 def check_signs(name: str, value: Any) -> tuple[scipy.sparse.csr_array, np.ndarray]:
     """Return who said something about what as a canonical matrix of ones, and what it was, +1 or -1.
 
