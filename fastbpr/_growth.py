@@ -55,13 +55,18 @@ def with_rows(
     return copied(model, (*factors, user_biases), liked, all_labels, components)
 
 
-def with_users_only(model: Kind, biases: np.ndarray, vectors: np.ndarray) -> Kind:
-    """Return a model of other users, who have no interactions, and the same items."""
-    factors = (vectors, model.item_factors, model.item_biases, None if model.user_biases is None else biases)
-    liked = (np.zeros(len(vectors) + 1, dtype=np.int64), np.empty(0, dtype=np.int32))
-    labels = {"user_labels": None, "item_labels": model.item_labels, "item_names": model.item_names}
-    components = {name: array for name, array in model._components.items() if name.startswith("item")}
-    return copied(model, factors, liked, labels, components)
+def with_only(model: Kind, what: str, biases: np.ndarray, vectors: np.ndarray) -> Kind:
+    """Return a model of other users, or of other items, without interactions; the other side stays."""
+    factors = [model.user_factors, model.item_factors, model.item_biases, model.user_biases]
+    if what == "user":
+        factors[0], factors[3] = vectors, None if model.user_biases is None else biases
+    else:
+        factors[1], factors[2] = vectors, biases
+    liked = (np.zeros(len(factors[0]) + 1, dtype=np.int64), np.empty(0, dtype=np.int32))
+    labels = {"user_labels": model.user_labels, "item_labels": model.item_labels, "item_names": model.item_names}
+    labels |= {name: None for name in labels if name.startswith(what)}
+    components = {name: array for name, array in model._components.items() if not name.startswith(what)}
+    return copied(model, tuple(factors), liked, labels, components)
 
 
 def copied(model: Kind, factors: tuple, liked: tuple | None, labels: dict[str, Any], components: dict) -> Kind:

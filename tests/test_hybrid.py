@@ -169,6 +169,17 @@ def test_representations_are_sums_of_features(model):
     assert not model.user_representations([[1, 0, 0, 0]])[0].any()
 
 
+def test_pairs_and_ranks_of_rows_known_by_features(model):
+    biases, vectors = model.item_representations(np.eye(4))
+    _, users = model.user_representations(np.eye(4)[::-1])
+    scores = users @ vectors.T + biases
+    given = {"user_features": np.eye(4)[::-1], "item_features": np.eye(4)}
+    assert_allclose(model.predict([0, 3, 1], [1, 2, 1], **given), scores[[0, 3, 1], [1, 2, 1]], rtol=1e-5)
+    ranks = model.predict_rank(scipy.sparse.csr_array(np.ones((4, 4))), **given)
+    assert_array_equal(ranks.toarray(), (-scores).argsort(axis=1).argsort(axis=1))
+    assert_allclose(model.predict(3, [5, 6], item_features=kinds()), model.user_factors[3] @ vectors[0] + biases[0])
+
+
 def test_a_model_with_more_items_lists_them(model):
     more = model.with_items(kinds()[:1])
     assert len(more.item_factors) == len(more.item_own_factors) == 101
