@@ -15,6 +15,7 @@ class Predictions:
     """The part of a model of vectors that answers for given pairs of users and items."""
 
     num_threads: int
+    user_biases: np.ndarray | None
 
     def predict(self, userid: Any, itemid: Any) -> np.ndarray:
         """Return the scores of pairs of a user and an item.
@@ -57,9 +58,8 @@ class Predictions:
         _validation.check_pairs("userid", userids, one_user, "itemid", itemids, one_item)
         userids, itemids = np.broadcast_arrays(userids, itemids)
         catalogue = _retrieval.Items.of(items, _retrieval.NOTHING, biases)
-        scores = scores_of_pairs(
-            users, catalogue, userids, itemids, getattr(self, "user_biases", None), effective_threads(self.num_threads)
-        )
+        user_biases = None if self.user_biases is None else _validation.check_user_biases(self, len(users))
+        scores = scores_of_pairs(users, catalogue, userids, itemids, user_biases, effective_threads(self.num_threads))
         return scores[0] if one_user and one_item else scores
 
     def predict_rank(self, test: Any, train: Any = None) -> scipy.sparse.csr_array:

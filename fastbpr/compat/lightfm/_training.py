@@ -142,7 +142,7 @@ def translated(parameters: Mapping[str, Any], shape: tuple[int, int], *, rows_ar
     n_users, n_items = shape
     loss, optimizer = parameters["loss"], parameters["learning_schedule"]
     factor = RATES.get(loss, 1) * (RATE_OF_FEATURES if rows_are_features else 1)
-    rate = parameters["learning_rate"] * factor if optimizer == "adagrad" else 1.0
+    rate = factor * (parameters["learning_rate"] if optimizer == "adagrad" else 1.0)
     # LightFM shrinks all rows in every step, we those that it touches: one user, and one item or a pair of them.
     strengths = {"user": parameters["user_alpha"] * n_users}
     item = parameters["item_alpha"] * n_items / (1 if loss == "logistic" else 2)

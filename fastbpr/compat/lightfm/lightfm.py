@@ -65,6 +65,8 @@ class LightFM:
     * Ids that the model does not have are refused, and so is leaving out a feature matrix that it was fitted with.
     * Weights count in relation to their mean. An entry that is stored twice counts twice (for ``warp-kos``, once), and
       for ``logistic`` a positive and a negative cancel.
+    * A row's own column of a feature matrix learns as fast as without features, so that features cost nothing for known
+      rows; `fastbpr.HybridBPR` can leave more to the features, for rows that are new.
     * ``learning_rate``, ``item_alpha`` and ``user_alpha`` are translated so that an epoch learns, and shrinks, about as
       much as in LightFM.
     * ``bpr`` draws negatives uniformly, LightFM by their popularity; at most 1024 draws or positives make a step.
@@ -205,7 +207,7 @@ class LightFM:
             return self.fit_partial(
                 interactions, user_features, item_features, sample_weight, epochs, num_threads, verbose
             )
-        except Exception:
+        except BaseException:
             vars(self).update(before)
             raise
 
