@@ -40,7 +40,9 @@ class Side(NamedTuple):
         """Check a matrix, and tell its columns apart."""
         if features is None:
             return cls(None, Columns.identity(n_rows))
-        matrix = _validation.check_lightfm_features(what, features, n_rows, None)
+        matrix = scipy.sparse.csr_array(_validation.check_lightfm_features(what, features, n_rows, None), copy=True)
+        matrix.sum_duplicates()
+        matrix.eliminate_zeros()
         return cls(matrix, Columns.of(matrix))
 
     def rows(self, array: np.ndarray) -> np.ndarray:
