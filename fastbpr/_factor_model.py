@@ -4,19 +4,41 @@ from __future__ import annotations
 
 import copy
 import operator
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 
 from fastbpr import _explanation, _labels, _retrieval, _similarity, _validation
 from fastbpr._predictions import Predictions
+from fastbpr._storage import StoredLabels
 from fastbpr._threads import effective_threads
 
 Kind = TypeVar("Kind", bound="FactorModel")
 
 
+class Labels:
+    """An attribute for labels; those still in a file, `StoredLabels`, are decoded when they are first asked for."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, model: Any, owner: type | None = None) -> Any:
+        if model is None:
+            return self
+        labels = vars(model)[self.name]
+        if isinstance(labels, StoredLabels):
+            labels = vars(model)[self.name] = labels.decoded()
+        return labels
+
+    def __set__(self, model: Any, labels: Any) -> None:
+        vars(model)[self.name] = labels
+
+
 class FactorModel(Predictions):
     """Vectors and biases, and the lists that follow from them. `BPR` documents the attributes."""
+
+    user_labels, item_labels, item_names = Labels(), Labels(), Labels()
 
     num_threads: int
     similarity: str
@@ -24,7 +46,7 @@ class FactorModel(Predictions):
     def _set_fitted(
         self,
         factors: tuple[np.ndarray, np.ndarray, np.ndarray] | tuple[None, None, None] = (None, None, None),
-        liked: tuple[np.ndarray, np.ndarray] | None = None,
+        liked: Sequence[np.ndarray] | None = None,
         user_labels: np.ndarray | None = None,
         item_labels: np.ndarray | None = None,
         item_names: np.ndarray | None = None,

@@ -89,7 +89,7 @@ class Negatives:
         self.verify = recipe.verify
         self.is_plain = (
             recipe.loss == "bpr"
-            and recipe.negatives in ("uniform", "dynamic")
+            and recipe.negatives in ("uniform", "popularity", "dynamic")
             and recipe.n_negatives == recipe.n_candidates == 1
             and recipe.optimizer == "sgd"
         )

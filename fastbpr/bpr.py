@@ -508,8 +508,10 @@ class BPR(FactorModel):
     def save(self, path: str | os.PathLike) -> None:
         """Write the model to one file: factors, labels, titles, training positives, parameters and history.
 
-        The file is a .npz without pickle, written under another name and then moved into place: if writing fails, an
-        older file at `path` stays whole.
+        The file is a .npz without pickle (arrays by name and a JSON header with their checksums, format version 2;
+        ``numpy.load`` reads it). Files of version 1 can still be loaded. It is written under another name and then
+        moved into place: if writing fails, an older file at `path` stays whole. A killed process may leave a file
+        ``.NAME.*.part`` beside it, which may be deleted.
 
         Parameters
         ----------
@@ -547,12 +549,21 @@ class BPR(FactorModel):
         _storage.write(path, header, arrays)
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> BPR:
+    def load(cls, path: str | os.PathLike, *, mmap: bool = False, verify: bool = False) -> BPR:
         """Read a model written by `save`.
 
         Parameters
         ----------
         path : str or path
+        mmap : bool, default False
+            Map the file instead of reading it: a model of any size opens at once, pages are read when they are needed,
+            and processes that map the same file share them. Names, sizes and the header are checked, the training
+            positives at their first use, but no factors. As long as the model is used, the file may be replaced or
+            deleted (by `save`; not on Windows) but must not be written over, as ``cp`` does: what has become shorter
+            ends the process.
+        verify : bool, default False
+            With `mmap`, read all of the file once, to compare checksums and look at all values; without, this is always
+            done. Checksums find damage, not intent.
 
         Returns
         -------
@@ -565,11 +576,27 @@ class BPR(FactorModel):
             If there is no such file.
         ModelFileError
             If the file is not a model, damaged, or of a newer version.
+        TypeError
+            If an argument is of the wrong kind.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from scipy.sparse import csr_array
+        >>> model = BPR(factors=8).fit(csr_array([[1, 1, 0], [0, 1, 1]]), show_progress=False)
+        >>> with TemporaryDirectory() as folder:
+        ...     model.save(Path(folder, "model.npz"))
+        ...     BPR.load(Path(folder, "model.npz")).item_factors.shape
+        (3, 8)
         """
-        header, arrays = _storage.read(path)
-        _validation.check_model_arrays(path, header, arrays)
+        verify = _validation.check_flag("verify", verify)
+        lazily = _validation.check_flag("mmap", mmap) and not verify
+        header, arrays = _storage.read(path, mmap=mmap, verify=verify)
+        _validation.check_model_arrays(path, header, arrays, look_at_values=not lazily)
         kind = _validation.check_kind(path, header, KINDS)
-        with _validation.whole_model(path, "has parameters or a history of another version", (TypeError, ValueError)):
+        problem = "has parameters or a history of another version"
+        with _validation.whole_model(path, problem, (TypeError, ValueError, LookupError)):
             model = (cls if issubclass(cls, kind) else kind)(**header["parameters"])
             history = [Epoch(*epoch) for epoch in header["history"]]
             settings = vars(model) | header.get("settings", {})  # older files have none: nothing was left to the data
@@ -581,7 +608,10 @@ class BPR(FactorModel):
         fitted["components"] = {name: arrays[name] for name in COMPONENTS if name in arrays}
         factors = tuple(arrays[name] for name in ("user_factors", "item_factors", "item_biases"))
         labels = [arrays.get(name) for name in ("user_labels", "item_labels", "item_names")]
-        model._set_fitted(factors, (arrays["liked_indptr"], arrays["liked_indices"]), *labels, **fitted)
+        liked = arrays["liked_indptr"], arrays["liked_indices"]
+        if lazily:
+            liked = _storage.StoredLikes(path, *liked, len(arrays["item_factors"]))
+        model._set_fitted(factors, liked, *labels, **fitted)
         if header.get("knew_propensities"):
             logging.getLogger("fastbpr").warning(
                 "The model in %s was fitted with known propensities; files do not keep them: give them again to refit.",

@@ -262,6 +262,12 @@ def test_costly_steps_are_cut_into_more_slices_so_that_ctrl_c_is_heard():
     assert len(list(_schedules.slices(32, 100_000 * costly.work))) == 32
 
 
+@pytest.mark.parametrize("schedule", ["blocked", "hogwild"])
+def test_single_negatives_by_popularity_are_trained_in_batches_as_uniform_ones_are(communities, schedule):
+    _, epoch = prepared(communities, schedule, negatives="popularity")
+    assert epoch.negatives.is_plain
+
+
 def test_one_dynamic_candidate_is_a_uniform_negative(communities):
     _, epoch = prepared(communities, "blocked", negatives="dynamic", n_candidates=1)
     assert epoch.negatives.is_plain

@@ -6,7 +6,7 @@ from fastbpr._kernels.contexts cimport (
     IN_CONTEXT, NEGATIVES, TETRADS, Contexts, draw_in_context, enter_context, offset_of,
 )
 from fastbpr._kernels.losses cimport K_OS_WARP_LOSS
-from fastbpr._kernels.negatives cimport Pool, Taken, draw_free
+from fastbpr._kernels.negatives cimport Pool, Taken, draw_negative
 from fastbpr._kernels.prefetch cimport prefetch_row_to_write
 from fastbpr._kernels.random cimport (
     BUCKET_STREAM, draw_word, position_at, scale_bits, share_of, stream, word_at,
@@ -61,6 +61,27 @@ cdef inline void draw_candidates(uint64_t* rng, uint32_t n_places, int32_t* firs
     rng[0] = position_at(rng[0], WINDOW)
 
 
+cdef inline void draw_weighted_candidates(uint64_t* rng, const Pool* pool, int32_t* first,
+                                          int32_t* second) noexcept nogil:
+    """Two places for each entry of a window, by their weights: Walker's alias method, without a branch."""
+    cdef:
+        uint64_t start = rng[0], word
+        uint32_t n_places = <uint32_t>pool.n_places
+        Py_ssize_t k
+        int32_t place
+        bint kept
+    for k in range(2 * WINDOW):
+        word = word_at(start, k + 1)
+        place = <int32_t>scale_bits(word >> 32, n_places)
+        kept = (word & <uint64_t>0xFFFFFFFF) < pool.shares[place]
+        place = pool.aliases[place] ^ ((pool.aliases[place] ^ place) & -kept)
+        if k < WINDOW:
+            first[k] = place
+        else:
+            second[k - WINDOW] = place
+    rng[0] = position_at(start, 2 * WINDOW)
+
+
 cdef struct Changes:
     # What contexts make of the entries of a window.
     float[WINDOW] weights
@@ -97,7 +118,10 @@ cdef inline void train_bucket(const Model* model, const Buckets* buckets, Py_ssi
     for window in range(n_windows):
         start = window * window_size
         end = min(start + window_size, size)
-        draw_candidates(&rng, <uint32_t>n_places, first, second)
+        if pool.shares != NULL:
+            draw_weighted_candidates(&rng, pool, first, second)
+        else:
+            draw_candidates(&rng, <uint32_t>n_places, first, second)
         entry = start
         complete = True
         while entry < end:
@@ -105,8 +129,8 @@ cdef inline void train_bucket(const Model* model, const Buckets* buckets, Py_ssi
                 run_end = mark_run(users, places, entry, size, verify, taken)
                 prefetch_row_to_write(model.users + users[entry] * model.width, model.width)
             stop = min(run_end, end)
-            complete &= choose(taken, first + (entry - start), second + (entry - start), stop - entry, items,
-                               n_places, &rng, batch.negatives + (entry - start))
+            complete &= choose(taken, first + (entry - start), second + (entry - start), stop - entry, pool,
+                               &rng, batch.negatives + (entry - start))
             entry = stop
         for k in range(end - start):
             batch.positives[k] = items[places[start + k]]
@@ -234,13 +258,14 @@ cdef inline Py_ssize_t mark_run(const int32_t* users, const int32_t* places, Py_
 
 
 cdef inline bint choose(const Taken* taken, const int32_t* first, const int32_t* second, Py_ssize_t size,
-                        const int32_t* items, Py_ssize_t n_places, uint64_t* rng, int32_t* negatives) noexcept nogil:
+                        const Pool* pool, uint64_t* rng, int32_t* negatives) noexcept nogil:
     """The item of the first of two candidates that is not marked, or a redraw, for entries of one run.
 
     It is -1 where every place is marked; return whether there is none such. Choosing is arithmetic: a branch would be
     mispredicted wherever users have much of the catalogue.
     """
     cdef Taken own = taken[0]
+    cdef const int32_t* items = pool.items
     cdef Py_ssize_t k, n_refused = 0
     cdef int32_t place, first_marked
     for k in range(size):
@@ -252,7 +277,7 @@ cdef inline bint choose(const Taken* taken, const int32_t* first, const int32_t*
         return True
     for k in range(size):
         if own.stamps[first[k]] == own.newest and own.stamps[second[k]] == own.newest:
-            place = draw_free(n_places, taken, rng)
+            place = draw_negative(pool, taken, NULL, 0, rng)
             negatives[k] = items[place] if place >= 0 else -1
             n_refused = -1 if place < 0 else n_refused
     return n_refused >= 0

@@ -8,7 +8,7 @@ from fastbpr._kernels.recipes cimport Recipe
 cdef struct Sources:
     # Where an epoch's negatives come from; `Pool` is the part of a block. NULL is what the recipe has no use for.
     bint verify               # whether a user's positives are no negatives
-    bint is_plain             # one uniform negative, BPR, SGD: by batches
+    bint is_plain             # one negative whatever the factors are, BPR, SGD: by batches
     const uint32_t* shares    # (n_items,)  alias tables of the blocks
     const int32_t* aliases
     const int32_t* orders     # blocks of (n_orders, n_places)
