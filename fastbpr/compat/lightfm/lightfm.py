@@ -456,7 +456,7 @@ class LightFM:
     def _rows_of(self, what: str, ids: np.ndarray, features: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return (biases, vectors) of rows among which are those with the ids, and where these are among them."""
         n_rows = int(ids.max()) + 1
-        if features is None or n_rows <= len(ids) and ids[0] != ids[-1]:  # else it may be a single row
+        if features is None or (n_rows <= len(ids) and ids[0] != ids[-1]):  # else it may be a single row
             return (*self._rows(what, features, n_rows), ids)
         known, places = np.unique(ids, return_inverse=True)
         embeddings, biases = self._arrays(what)
