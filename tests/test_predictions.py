@@ -118,7 +118,7 @@ def test_a_prediction_is_the_score_of_the_pair(model):
 
 
 def test_predictions_have_the_biases_of_users(communities):
-    signs = scipy.sparse.coo_array(communities)
+    signs = scipy.sparse.coo_array(communities, copy=True)
     signs.data[::3] = -1
     model = fit(signs, loss="logistic", iterations=2, learning_rate=0.05)
     assert model.user_biases.any()
