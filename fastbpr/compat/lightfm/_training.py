@@ -40,7 +40,9 @@ class Side(NamedTuple):
         """Check a matrix, and tell its columns apart."""
         if features is None:
             return cls(None, Columns.identity(n_rows))
-        matrix = _validation.check_lightfm_features(what, features, n_rows, None)
+        matrix = scipy.sparse.csr_array(_validation.check_lightfm_features(what, features, n_rows, None), copy=True)
+        matrix.sum_duplicates()
+        matrix.eliminate_zeros()
         return cls(matrix, Columns.of(matrix))
 
     def rows(self, array: np.ndarray) -> np.ndarray:
@@ -142,7 +144,7 @@ def translated(parameters: Mapping[str, Any], shape: tuple[int, int], *, rows_ar
     n_users, n_items = shape
     loss, optimizer = parameters["loss"], parameters["learning_schedule"]
     factor = RATES.get(loss, 1) * (RATE_OF_FEATURES if rows_are_features else 1)
-    rate = parameters["learning_rate"] * factor if optimizer == "adagrad" else 1.0
+    rate = factor * (parameters["learning_rate"] if optimizer == "adagrad" else 1.0)
     # LightFM shrinks all rows in every step, we those that it touches: one user, and one item or a pair of them.
     strengths = {"user": parameters["user_alpha"] * n_users}
     item = parameters["item_alpha"] * n_items / (1 if loss == "logistic" else 2)
