@@ -136,6 +136,7 @@ def trained(
             _validation.refuse_divergence(error)
     sums = {name: model._components[name] for name in SUMS if name in model._components}
     results = {what: result_of(model, what, side, *arrays[what]) for what, side in sides.items()}
+    leave_unseen(results["item"], arrays["item"], sides["item"], data.signs)
     return results, Memory(memory.n_epochs + n_epochs, sums)
 
 
@@ -189,6 +190,24 @@ def begin(model: HybridBPR, sides: Mapping[str, Side], arrays: Arrays, memory: M
         components=components,
         n_epochs=memory.n_epochs,
     )
+
+
+def leave_unseen(
+    results: tuple[np.ndarray, np.ndarray],
+    before: tuple[np.ndarray, np.ndarray],
+    items: Side,
+    signs: scipy.sparse.csr_array,
+) -> None:
+    """Put the own columns of items that nobody has back to where they were.
+
+    LightFM never draws them as negatives. Here they are, and learn that nobody wants them: their features, which are
+    all that is known of them, would not count.
+    """
+    if items.shared() is None or not len(items.columns.own):
+        return
+    unseen = items.columns.own[np.bincount(signs.indices, minlength=signs.shape[1]) == 0]
+    for array, old in zip(results, before, strict=True):
+        array[unseen] = old[unseen]
 
 
 def result_of(
