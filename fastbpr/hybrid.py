@@ -417,6 +417,7 @@ class HybridBPR(BPR):
         _validation.check_either(("userid", "user_features"), (userid, user_features))
         model = self
         if user_features is not None:
+            _validation.check_not_both("recalculate_user", recalculate_user, "user_features")
             model = _growth.with_users_only(self, *self.user_representations(user_features))
             userid = np.arange(len(model.user_factors))
             filter_already_liked_items = filter_already_liked_items and user_items is not None

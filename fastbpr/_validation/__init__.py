@@ -145,6 +145,7 @@ from fastbpr._validation.lists import (
     check_values,
 )
 from fastbpr._validation.matrices import (
+    MAX_ROWS,
     check_candidates,
     check_catalogue,
     check_given_negatives,
@@ -158,6 +159,13 @@ from fastbpr._validation.matrices import (
     check_solved,
     check_training_data,
     check_user_items,
+)
+from fastbpr._validation.newcomers import (
+    check_item_users,
+    check_labels_left_out,
+    check_not_both,
+    check_rows_given,
+    check_some_new,
 )
 from fastbpr._validation.rearranging import (
     check_compares_items,
@@ -197,6 +205,7 @@ from fastbpr._validation.values import (
 )
 
 __all__ = [
+    "MAX_ROWS",
     "Range",
     "check_asked",
     "check_axes",
@@ -253,6 +262,7 @@ __all__ = [
     "check_instance",
     "check_integer",
     "check_item_factors",
+    "check_item_users",
     "check_items_shown",
     "check_key",
     "check_keys_alike",
@@ -264,6 +274,7 @@ __all__ = [
     "check_labelled",
     "check_labels_given",
     "check_labels_known",
+    "check_labels_left_out",
     "check_lengths",
     "check_level",
     "check_likes_known",
@@ -283,6 +294,7 @@ __all__ = [
     "check_new_labels",
     "check_new_names",
     "check_not_available",
+    "check_not_both",
     "check_not_rearranged",
     "check_num_threads",
     "check_number",
@@ -301,6 +313,7 @@ __all__ = [
     "check_row_count",
     "check_rows",
     "check_rows_are_good",
+    "check_rows_given",
     "check_rows_of_items",
     "check_rows_to_have",
     "check_same_factors",
@@ -320,6 +333,7 @@ __all__ = [
     "check_some_features",
     "check_some_known",
     "check_some_labels",
+    "check_some_new",
     "check_some_values",
     "check_some_vectors",
     "check_space",
