@@ -13,6 +13,13 @@ with the three strengths that training regularises items by. N_u is the sample o
 without those that u has; S is a sample of interactions, without those of U, that count 1 / (n_items + 1 - n_u) each.
 Both are the same in every call. f is divided by |U| + c, which keeps its size.
 
+Where the negative is the best of M draws, the first mean gives each j of the sample the probability that it is the best
+of M of them. The item itself, being a draw, is the negative if M - 1 others score less, so training pulls it down by
+
+    M F_u(s_u)^(M - 1) sigmoid(s_u - s_ui),    F_u(s) = share of N_u that scores below s,
+
+which never falls as s_u rises: it is the slope of a convex function, and that takes the place of the second softplus.
+
 Scores are linear in (q, b): with rows a_u = (p_u, 1), f' is a sum of slopes times a_u, and f'' one of curvatures times
 a_u a_u^T.
 """
@@ -30,6 +37,9 @@ from fastbpr._blocks import slices
 from fastbpr._fold_in import BLOCK_SIZE, MIN_REGULARIZATION, SEED, Negatives, columns_of
 
 N_OTHERS = 4000  # interactions in S
+N_USERS = 4000  # of an item with more, so many stand for all
+N_LEVELS = 32  # at which slopes of the best of several draws are computed; they are interpolated in between
+NARROW = 1e-6  # the least distance of scores at two levels
 TINY = 1e-30  # in place of sums of nothing
 
 
@@ -49,6 +59,58 @@ def users_of(model: Any, item_users: Any, labels: Any, names: Any) -> tuple[scip
     return matrix, item_users.item_labels[is_new], None if names is None else names[is_new]
 
 
+class OtherLosses(NamedTuple):
+    """What a score of the item costs against each interaction in S, the item being the best of some draws."""
+
+    scores: np.ndarray  # (n_others,): what each user gives the item of S
+    n_candidates: int
+    levels: np.ndarray  # (n_others, n_levels + 1), ascending: scores at which F_u^(M - 1) is 0, 1/n_levels, .. 1
+    slopes: np.ndarray  # (n_others, n_levels + 1): there
+    values: np.ndarray  # (n_others, n_levels + 1): areas below the slopes, which are straight lines in between
+
+    @classmethod
+    def of(cls, scores: np.ndarray, n_candidates: int, sampled: np.ndarray, taken: np.ndarray) -> OtherLosses:
+        """Draw the curves; `sampled` are scores of a sample of items, (n_others, n_negatives), some of them taken."""
+        if n_candidates == 1:
+            return cls(scores, 1, *np.empty((3, len(scores), 0), dtype=scores.dtype))
+        powers = np.linspace(0, 1, N_LEVELS + 1)
+        n_taken = taken.sum(axis=1, keepdims=True)
+        n_free = sampled.shape[1] - n_taken
+        places = n_taken + np.ceil(powers ** (1 / (n_candidates - 1)) * n_free).astype(np.int64) - 1
+        ordered = np.sort(np.where(taken, -np.inf, sampled), axis=1)
+        levels = np.take_along_axis(ordered, np.clip(places, n_taken, sampled.shape[1] - 1), axis=1)
+        levels[~np.isfinite(levels)] = 0  # of users who have all of the sample
+        slopes = n_candidates * powers * _newton.softplus_and_sigmoid(levels - scores[:, None])[1]
+        areas = (slopes[:, 1:] + slopes[:, :-1]) / 2 * np.maximum(np.diff(levels, axis=1), NARROW)
+        values = np.concatenate([np.zeros((len(scores), 1)), np.cumsum(areas, axis=1)], axis=1)
+        return cls(scores, n_candidates, levels, slopes.astype(scores.dtype), values.astype(scores.dtype))
+
+    def at(self, reached: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the losses, their slopes and their curvatures at these scores of the item, each of (n_others,)."""
+        losses, slopes = _newton.softplus_and_sigmoid(reached - self.scores)
+        curvatures = slopes * (1 - slopes)
+        if self.n_candidates == 1:
+            return losses, slopes, curvatures
+        n_below = (self.levels < reached[:, None]).sum(axis=1)
+        left = np.clip(n_below - 1, 0, self.levels.shape[1] - 2)
+        rows = np.arange(len(reached))
+        start, stop = self.slopes[rows, left], self.slopes[rows, left + 1]
+        width = np.maximum(self.levels[rows, left + 1] - self.levels[rows, left], NARROW)
+        ahead = np.clip(reached - self.levels[rows, left], 0, width)
+        steepness = (stop - start) / width
+        last = _newton.softplus_and_sigmoid(self.levels[:, -1] - self.scores)[0]
+        beyond = n_below == self.levels.shape[1]
+        return (
+            np.where(
+                beyond,
+                self.values[:, -1] + self.n_candidates * (losses - last),
+                self.values[rows, left] + (start + steepness / 2 * ahead) * ahead,
+            ),
+            np.where(beyond, self.n_candidates * slopes, start + steepness * ahead),
+            np.where(beyond, self.n_candidates * curvatures, np.where(n_below == 0, 0, steepness)),
+        )
+
+
 class Known(NamedTuple):
     """What every new item is fitted to. Rows are (p_u, 1) and (q_j, b_j), or p_u and q_j in a model without biases."""
 
@@ -58,9 +120,10 @@ class Known(NamedTuple):
     taken: scipy.sparse.csr_array  # bool (n_users, n_negatives): which of these users have
     others: np.ndarray  # (n_others,): the users of S, ...
     other_rows: np.ndarray  # (n_others, width): ... their rows, ...
-    other_scores: np.ndarray  # (n_others,): ... what each gives the item, ...
+    other_losses: OtherLosses  # ... what a score costs there, ...
     other_weights: np.ndarray  # (n_others,): ... and what each counts
     strengths: Mapping[str, float]  # with the keys "positive", "negative" and "bias"
+    n_candidates: int
     has_biases: bool
 
     @classmethod
@@ -70,6 +133,7 @@ class Known(NamedTuple):
         liked: tuple[np.ndarray, np.ndarray],  # (indptr, indices) of what users have
         negatives: Negatives,
         strengths: Mapping[str, float],
+        n_candidates: int,
         has_biases: bool,
     ) -> Known:
         """Lay a model out, and draw S."""
@@ -83,18 +147,36 @@ class Known(NamedTuple):
         drawn = np.random.default_rng(SEED).choice(len(indices), min(N_OTHERS, len(indices)), replace=False)
         others, their_items = np.searchsorted(indptr, drawn, side="right") - 1, indices[drawn]
         taken = scipy.sparse.csr_array((np.ones(len(indices), dtype=bool), indices, indptr), shape=shape)
+        taken = scipy.sparse.csr_array(taken[:, negatives.items])
+        scores = np.einsum("nf,nf->n", users[others], items[their_items]) + biases[their_items]
+        sampled = rows[others] @ negative_rows.T
         return cls(
             rows,
             n_liked / (shape[1] + 1 - n_liked),
             negative_rows,
-            scipy.sparse.csr_array(taken[:, negatives.items]),
+            taken,
             others,
             rows[others],
-            np.einsum("nf,nf->n", users[others], items[their_items]) + biases[their_items],
+            OtherLosses.of(scores, n_candidates, sampled, taken[others].toarray()),
             1 / (shape[1] + 1 - n_liked[others]),
             strengths,
+            n_candidates,
             has_biases,
         )
+
+
+def chances(scores: np.ndarray, taken: np.ndarray, n_draws: int) -> np.ndarray:
+    """Return how likely each item of a sample is the best of some draws of those not taken: all (n_users, n_items)."""
+    free = ~taken
+    n_free = np.maximum(free.sum(axis=1, keepdims=True), 1)
+    if n_draws == 1:
+        return free / n_free
+    order = np.argsort(np.where(taken, -np.inf, scores), axis=1, kind="stable")
+    ranks = np.arange(scores.shape[1]) - taken.sum(axis=1, keepdims=True)  # from 0; below for those taken
+    by_rank = np.where(ranks < 0, 0, ((ranks + 1) / n_free) ** n_draws - (np.maximum(ranks, 0) / n_free) ** n_draws)
+    result = np.empty(scores.shape)
+    np.put_along_axis(result, order, by_rank, axis=1)
+    return result
 
 
 class OfItem(NamedTuple):
@@ -104,16 +186,19 @@ class OfItem(NamedTuple):
     negatives: np.ndarray  # (n_negatives, width)
     weights: np.ndarray  # (n_users, n_negatives): 0 for what users have
     others: np.ndarray  # (n_others, width)
-    other_scores: np.ndarray  # (n_others,)
+    other_losses: OtherLosses
     other_weights: np.ndarray  # (n_others,): 0 for those who have the item
     regularization: np.ndarray  # (width,)
 
     @classmethod
     def with_users(cls, users: np.ndarray, known: Known) -> OfItem:
         """Gather, in the type of the factors, who has an item and who has not; users are ascending."""
-        weights = (~known.taken[users].toarray()).astype(np.float64)
-        weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1)
         other_weights = np.where(np.isin(known.others, users), 0, known.other_weights)
+        chosen = users
+        if len(users) > N_USERS:
+            chosen = np.sort(np.random.default_rng(SEED).choice(users, N_USERS, replace=False))
+        weights = chances(known.users[chosen] @ known.negatives.T, known.taken[chosen].toarray(), known.n_candidates)
+        weights *= len(users) / max(len(chosen), 1)
         as_positive = weights.sum()
         as_negative = max(known.rates.sum() - known.rates[users].sum(), 0) if other_weights.any() else 0.0
         total = max(as_positive + as_negative, TINY)
@@ -123,21 +208,21 @@ class OfItem(NamedTuple):
         regularization[: known.users.shape[1] - known.has_biases] = of_vector / total
         dtype = known.users.dtype
         return cls(
-            known.users[users],
+            known.users[chosen],
             known.negatives,
             (weights / total).astype(dtype),
             known.other_rows,
-            known.other_scores,
+            known.other_losses,
             (other_weights * (as_negative / total / max(other_weights.sum(), TINY))).astype(dtype),
             np.maximum(regularization, MIN_REGULARIZATION).astype(dtype),
         )
 
     def derivatives(self, row: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         """Return (f, f', f'') at the row (q, b), or q in a model without biases."""
-        losses, slopes = _newton.softplus_and_sigmoid(self.others @ row - self.other_scores)
+        losses, slopes, curvatures = self.other_losses.at(self.others @ row)
         value = float(losses @ self.other_weights) + float(self.regularization @ row**2) / 2
         gradient = self.regularization * row + (slopes * self.other_weights) @ self.others
-        scaled = np.sqrt(slopes * (1 - slopes) * self.other_weights)[:, None] * self.others
+        scaled = np.sqrt(curvatures * self.other_weights)[:, None] * self.others
         hessian = scaled.T @ scaled
         for piece in slices(len(self.users), BLOCK_SIZE // len(self.negatives)):
             users, weights = self.users[piece], self.weights[piece]

@@ -115,12 +115,12 @@ class Newcomers(FactorModel):
         """Return a model with new items behind those that it has, from the users who have them, without training.
 
         The users' vectors, and the items that the model knows, stay as they are. Each new item's vector and bias are
-        those with which the loss that training lowers is least (of ``bpr`` with uniform negatives, whatever the model's
-        loss): as an item of its users against one of a sample of 1,000 items each, and as a negative of 4,000
-        interactions of other users, which count for as much as uniform draws would choose the item in an epoch.
-        Regularization is that of training, for either role; where training had a softmax or dynamic negatives, it is
-        divided as in `fold_in`. The same users give the same vector, bit for bit, whatever other items are folded in
-        and on any number of threads.
+        those with which the loss that training lowers is least: as an item of its users (of 4,000 at most), against a
+        sample of 1,000 items, and as a negative of 4,000 interactions of other users, which count for as much as draws
+        would choose the item in an epoch, with training's regularization for either role. ``dynamic`` negatives are the
+        best of `n_candidates` here, too. Other negatives count as uniform, and whatever the loss, that of ``bpr`` is
+        lowered; for ``softmax``, against the best of all the negatives drawn at a time. The same users give the same
+        vector, bit for bit, whatever other items are folded in and on any number of threads.
 
         The more users an item has, the more its lists are those that training would give.
 
@@ -165,7 +165,11 @@ class Newcomers(FactorModel):
         factors = _validation.check_tables(self)
         liked = _validation.check_likes_known(self._liked)
         users_of, item_labels, item_names = _fold_in_items.users_of(self, item_users, item_labels, item_names)
-        known = _fold_in_items.Known.of(factors, liked, self._sample(), self._strengths(), self._has_biases())
+        recipe = _parameters.recipe_of(SimpleNamespace(**self.settings))
+        n_draws = recipe.n_draws if recipe.loss == "softmax" else recipe.n_candidates
+        known = _fold_in_items.Known.of(
+            factors, liked, self._sample(), self._strengths(), n_draws, self.settings["item_bias"]
+        )
         rows = _fold_in_items.fold_in_items(users_of, known, effective_threads(self.num_threads))
         return _growth.with_rows(
             self, "item", *rows, item_labels, item_names, labelled=True, own=rows, users_of=users_of
@@ -175,14 +179,13 @@ class Newcomers(FactorModel):
         """Return the vectors of users who have these items, ascending."""
         sample = self._sample()
         _, items, biases = _validation.check_tables(self)
+        strength = self._strengths()["user"] * _presets.hardness(UNIFORM) / _presets.hardness(self.settings)
         threads = effective_threads(self.num_threads)
-        return _fold_in.fold_in_users(items, biases, indptr, indices, self._strengths()["user"], sample, threads)
+        return _fold_in.fold_in_users(items, biases, indptr, indices, strength, sample, threads)
 
     def _strengths(self) -> dict[str, float]:
-        """Return the strengths of regularization that suit uniform negatives: harder ones want more of it."""
-        settings = self.settings
-        scale = _presets.hardness(UNIFORM) / _presets.hardness(settings)
-        return {part: scale * value for part, value in _parameters.strengths_of(SimpleNamespace(**settings)).items()}
+        """Return the strengths of regularization in training."""
+        return _parameters.strengths_of(SimpleNamespace(**self.settings))
 
     def _sample(self) -> _fold_in.Negatives:
         """Return what newcomers are compared with; kept as `_compared_vectors` keeps its vectors."""
@@ -195,7 +198,3 @@ class Newcomers(FactorModel):
             sample = _fold_in.Negatives.of(items, biases)
             self._compared["newcomers"] = ((items, biases), sample)
         return sample
-
-    def _has_biases(self) -> bool:
-        """Whether items have biases: those of new ones stay zero if all known ones are."""
-        return bool(self.settings.get("item_bias", True))
