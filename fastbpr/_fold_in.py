@@ -118,8 +118,8 @@ class OfUser(NamedTuple):
         """Return (f, f', f'').
 
         Pairs are added up over one side first, so that no array has axes for both sides and the factors. With
-        v_i = sum over j of w_ij q_j, the sum of w_ij (q_j - q_i) (q_j - q_i)^T is that of q_i (w_i. q_i / 2 - v_i)^T, of
-        of the same transposed, and that of w_.j q_j q_j^T.
+        v_i = sum over j of w_ij q_j, the sum of w_ij (q_j - q_i) (q_j - q_i)^T is that of q_i (w_i. q_i / 2 - v_i)^T,
+        of the same transposed, and of w_.j q_j q_j^T.
         """
         n_positives = len(self.positives)
         value = self.regularization / 2 * float(vector @ vector)
