@@ -39,6 +39,7 @@ from fastbpr._fold_in import BLOCK_SIZE, MIN_REGULARIZATION, SEED, Negatives, co
 N_OTHERS = 4000  # interactions in S
 N_USERS = 4000  # of an item with more, so many stand for all
 N_LEVELS = 32  # at which slopes of the best of several draws are computed; they are interpolated in between
+NEAR_WITH_BENDS = 1e-9  # in place of `_newton.NEAR`: slopes bend at the levels, and steps across do not lead as near
 NARROW = 1e-6  # the least distance of scores at two levels
 TINY = 1e-30  # in place of sums of nothing
 
@@ -64,7 +65,7 @@ class OtherLosses(NamedTuple):
 
     scores: np.ndarray  # (n_others,): what each user gives the item of S
     n_candidates: int
-    levels: np.ndarray  # (n_others, n_levels + 1), ascending: scores at which F_u^(M - 1) is 0, 1/n_levels, .. 1
+    levels: np.ndarray  # (n_others, n_levels + 1), ascending: scores at which F_u^(M - 1) is about 0, 1/n_levels, .. 1
     slopes: np.ndarray  # (n_others, n_levels + 1): there
     values: np.ndarray  # (n_others, n_levels + 1): areas below the slopes, which are straight lines in between
 
@@ -73,14 +74,15 @@ class OtherLosses(NamedTuple):
         """Draw the curves; `sampled` are scores of a sample of items, (n_others, n_negatives), some of them taken."""
         if n_candidates == 1:
             return cls(scores, 1, *np.empty((3, len(scores), 0), dtype=scores.dtype))
-        powers = np.linspace(0, 1, N_LEVELS + 1)
         n_taken = taken.sum(axis=1, keepdims=True)
-        n_free = sampled.shape[1] - n_taken
-        places = n_taken + np.ceil(powers ** (1 / (n_candidates - 1)) * n_free).astype(np.int64) - 1
+        highest = np.maximum(sampled.shape[1] - n_taken - 1, 1)  # rank of those not taken
+        powers = np.linspace(0, 1, N_LEVELS + 1)
+        ranks = np.ceil(powers ** (1 / (n_candidates - 1)) * highest).astype(np.int64)
         ordered = np.sort(np.where(taken, -np.inf, sampled), axis=1)
-        levels = np.take_along_axis(ordered, np.clip(places, n_taken, sampled.shape[1] - 1), axis=1)
+        levels = np.take_along_axis(ordered, np.minimum(n_taken + ranks, sampled.shape[1] - 1), axis=1)
         levels[~np.isfinite(levels)] = 0  # of users who have all of the sample
-        slopes = n_candidates * powers * _newton.softplus_and_sigmoid(levels - scores[:, None])[1]
+        shares = (ranks / highest) ** (n_candidates - 1)  # at the ranks that there are
+        slopes = n_candidates * shares * _newton.softplus_and_sigmoid(levels - scores[:, None])[1]
         areas = (slopes[:, 1:] + slopes[:, :-1]) / 2 * np.maximum(np.diff(levels, axis=1), NARROW)
         values = np.concatenate([np.zeros((len(scores), 1)), np.cumsum(areas, axis=1)], axis=1)
         return cls(scores, n_candidates, levels, slopes.astype(scores.dtype), values.astype(scores.dtype))
@@ -249,10 +251,11 @@ def fold_in_items(
     n_items = item_users.shape[0]
     rows = np.zeros((n_items, known.users.shape[1]), dtype=np.float32)
     factors = known.users.shape[1] - known.has_biases
+    near = _newton.NEAR if known.n_candidates == 1 else NEAR_WITH_BENDS
 
     def fold_in(item: int) -> None:
         users = item_users.indices[item_users.indptr[item] : item_users.indptr[item + 1]]
-        rows[item] = _newton.minimum(OfItem.with_users(users, known), np.zeros(rows.shape[1], known.users.dtype))
+        rows[item] = _newton.minimum(OfItem.with_users(users, known), np.zeros(rows.shape[1], known.users.dtype), near)
         if len(users) == 0:
             rows[item, :factors] = 0
 

@@ -35,11 +35,12 @@ def softplus_and_sigmoid(margins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return value, slope
 
 
-def minimum(function: Function, start: np.ndarray) -> np.ndarray:
+def minimum(function: Function, start: np.ndarray, near: float = NEAR) -> np.ndarray:
     """Return the vector at which a function is least, of the type of `start`.
 
     A step is taken where the value falls enough, and a shorter one is tried from the same place where it does not. The
-    number of exact digits doubles with each step in the end: the last one is taken without looking at where it leads.
+    number of exact digits doubles with each step in the end: the last one, which promises no more than a share `near`
+    of the value, is taken without looking at where it leads.
     """
     best, step, value, length, promised = start, np.zeros(len(start)), np.inf, 1.0, 0.0
     for _ in range(MAX_STEPS):
@@ -51,7 +52,7 @@ def minimum(function: Function, start: np.ndarray) -> np.ndarray:
         best, value, length = tried, float(reached), min(2 * length, 1.0)
         step = -np.linalg.solve(hessian.astype(np.float64), gradient.astype(np.float64))
         promised = float(step @ gradient)
-        if -promised <= NEAR * value:
+        if -promised <= near * value:
             return (best + step).astype(start.dtype)
     return best
 

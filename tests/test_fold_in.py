@@ -277,7 +277,9 @@ def test_users_are_not_recalculated_from_nothing_or_by_models_without_a_fit(comm
         model.recommend(-1, communities[:1], recalculate_user=True)
     with pytest.raises(TypeError, match="recalculate_user must be"):
         model.recommend(0, communities[:1], recalculate_user=1)
-    vectors = SimpleNamespace(user_factors=model.user_factors, item_factors=model.item_factors, item_biases=None)
+    vectors = SimpleNamespace(
+        **{name: getattr(model, name) for name in ("user_factors", "item_factors", "item_biases")}
+    )
     with pytest.raises(NotImplementedError, match="recalculate_user must be False"):
         centred(vectors).recommend(0, communities[:1], recalculate_user=True)
 
