@@ -39,7 +39,7 @@ from fastbpr._fold_in import BLOCK_SIZE, MIN_REGULARIZATION, SEED, Negatives, co
 N_OTHERS = 4000  # interactions in S
 N_USERS = 4000  # of an item with more, so many stand for all
 N_LEVELS = 32  # at which slopes of the best of several draws are computed; they are interpolated in between
-NEAR_WITH_BENDS = 1e-9  # in place of `_newton.NEAR`: slopes bend at the levels, and steps across do not lead as near
+NEAR_WITH_BENDS = 1e-7  # in place of `_newton.NEAR`: slopes bend at the levels, and steps across do not lead as near
 NARROW = 1e-6  # the least distance of scores at two levels
 TINY = 1e-30  # in place of sums of nothing
 

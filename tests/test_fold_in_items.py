@@ -247,7 +247,14 @@ def test_bad_input_is_named(communities, model):
         labelled.fold_in_items(Interactions.from_arrays(["ann"], ["pot"]), item_labels=["pot"])
 
 
-@pytest.mark.parametrize("options", [{}, {"negatives": "dynamic", "n_candidates": 8}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"negatives": "dynamic", "n_candidates": 8},
+        {"negatives": "dynamic", "n_candidates": 2, "loss": "softmax", "n_negatives": 4, "regularization": 0.03},
+    ],
+)
 def test_held_out_items_of_real_data_have_lists_like_those_of_training(data_folder, options):
     with np.load(data_folder / "ml100k.npz") as data:
         rows = scipy.sparse.csr_array((np.ones(len(data["user"])), (data["user"], data["item"])), dtype=np.float32)
