@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import operator
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
@@ -65,10 +64,10 @@ class Newcomers(FactorModel):
         >>> newcomer.recommend(0, N=1)[0]
         array([1], dtype=int32)
         """
-        matrix = _fold_in.items_of(user_items, self.item_labels, len(_validation.check_tables(self)[1]))
+        _, items, biases = _validation.check_tables(self, finite=True)
+        matrix = _fold_in.items_of(user_items, self.item_labels, len(items))
         liked = Positives.of(matrix, None).liked(copy=True)
         users = self._vectors_of_users(*liked)
-        _, items, biases = _validation.check_tables(self)
         folded = copy.copy(self)
         labels = getattr(user_items, "user_labels", None), self.item_labels, self.item_names
         fitted = {name: getattr(self, name) for name in ("debiasing", "removed_directions")}
@@ -108,7 +107,8 @@ class Newcomers(FactorModel):
         >>> model.fold_in_users(csr_array([[1, 0, 0, 0], [0, 0, 1, 0]])).shape
         (2, 8)
         """
-        matrix = _fold_in.items_of(user_items, self.item_labels, len(_validation.check_tables(self)[1]))
+        n_items = len(_validation.check_vectors(self, "item_factors"))
+        matrix = _fold_in.items_of(user_items, self.item_labels, n_items)
         return self._vectors_of_users(matrix.indptr, matrix.indices)
 
     def fold_in_items(self, item_users: Any, item_labels: Any = None, item_names: Any = None) -> Self:
@@ -162,13 +162,13 @@ class Newcomers(FactorModel):
         >>> more.recommend(1, N=1)[0]
         array([4], dtype=int32)
         """
-        factors = _validation.check_tables(self)
+        factors = _validation.check_tables(self, finite=True)
         liked = _validation.check_likes_known(self._liked)
         users_of, item_labels, item_names = _fold_in_items.users_of(self, item_users, item_labels, item_names)
         recipe = _parameters.recipe_of(SimpleNamespace(**self.settings))
         n_draws = recipe.n_draws if recipe.loss == "softmax" else recipe.n_candidates
         known = _fold_in_items.Known.of(
-            factors, liked, self._sample(), self._strengths(), n_draws, self.settings["item_bias"]
+            factors, liked, self._compared_with()[1], self._strengths(), n_draws, self.settings["item_bias"]
         )
         rows = _fold_in_items.fold_in_items(users_of, known, effective_threads(self.num_threads))
         return _growth.with_rows(
@@ -177,8 +177,7 @@ class Newcomers(FactorModel):
 
     def _vectors_of_users(self, indptr: np.ndarray, indices: np.ndarray) -> np.ndarray:
         """Return the vectors of users who have these items, ascending."""
-        sample = self._sample()
-        _, items, biases = _validation.check_tables(self)
+        (items, biases), sample = self._compared_with()
         strength = self._strengths()["user"] * _presets.hardness(UNIFORM) / _presets.hardness(self.settings)
         threads = effective_threads(self.num_threads)
         return _fold_in.fold_in_users(items, biases, indptr, indices, strength, sample, threads)
@@ -187,14 +186,16 @@ class Newcomers(FactorModel):
         """Return the strengths of regularization in training."""
         return _parameters.strengths_of(SimpleNamespace(**self.settings))
 
-    def _sample(self) -> _fold_in.Negatives:
-        """Return what newcomers are compared with; kept as `_compared_vectors` keeps its vectors."""
-        items = _validation.check_vectors(self, "item_factors")
-        biases = _validation.check_vectors(self, "item_biases", ndim=1)
-        sources, sample = self._compared.get("newcomers", ((None, None), None))
-        same = all(map(operator.is_, sources, (items, biases)))
-        if not same or items.flags.writeable or biases.flags.writeable:
-            _, items, biases = _validation.check_tables(self, finite=True)
-            sample = _fold_in.Negatives.of(items, biases)
-            self._compared["newcomers"] = ((items, biases), sample)
-        return sample
+    def _compared_with(self) -> tuple[tuple[np.ndarray, np.ndarray], _fold_in.Negatives]:
+        """Return the items' (vectors, biases), and what newcomers are compared with.
+
+        Kept for as long as these arrays are the same and read-only, as `_compared_vectors` keeps its vectors.
+        """
+        arrays = _validation.check_vectors(self, "item_factors"), _validation.check_vectors(self, "item_biases", ndim=1)
+        kept = self._compared.get("newcomers")
+        if kept is None or any(
+            one is not other or one.flags.writeable for one, other in zip(arrays, kept[0], strict=True)
+        ):
+            arrays = _validation.check_tables(self, finite=True)[1:]
+            kept = self._compared["newcomers"] = (arrays, _fold_in.Negatives.of(*arrays))
+        return kept
