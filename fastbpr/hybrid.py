@@ -394,7 +394,7 @@ class HybridBPR(BPR):
             None if `user_features` are given.
         user_features : SciPy sparse matrix, ndarray or FeatureMatrix, shape (n, n_features), or None, default None
             Users whom training need not have seen, in place of `userid`. What they have already is left out if it is
-            given as `user_items`.
+            given as `user_items`. Not with `recalculate_user`.
 
         Returns
         -------

@@ -167,6 +167,17 @@ def test_an_item_without_users_is_similar_to_nothing_and_ranks_low(communities, 
     assert more.item_biases[100] < np.median(model.item_biases)
 
 
+def test_items_can_be_folded_into_models_of_users_who_have_nothing(model):
+    nobody = model.fold_in(scipy.sparse.csr_array((2, 100)))
+    more = nobody.fold_in_items(matrix([1, 0], [0, 0]))
+    assert_array_equal(more.item_factors[100:], 0)
+    assert_array_equal(more.recommend(0, N=102)[0][-1], -1)  # for the one that the user has
+
+
+def test_no_items_are_no_rows(model):
+    assert model.fold_in_items(scipy.sparse.csr_array((0, 200))).item_factors.shape == (100, 16)
+
+
 def test_users_of_very_popular_items_are_sampled(communities, model, monkeypatch):
     users_of = scipy.sparse.csr_array(np.arange(200)[None] < 50)
     whole = model.fold_in_items(users_of)
