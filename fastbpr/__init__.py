@@ -4,7 +4,14 @@ from fastbpr._build_info import build_info
 from fastbpr._threads import effective_threads
 from fastbpr._version import __version__
 from fastbpr.bpr import BPR
-from fastbpr.errors import MissingExtraError, ModelFileError, NotFittedError, TrainingError, UnknownLabelError
+from fastbpr.errors import (
+    LightFMAssertionError,
+    MissingExtraError,
+    ModelFileError,
+    NotFittedError,
+    TrainingError,
+    UnknownLabelError,
+)
 from fastbpr.hybrid import HybridBPR
 from fastbpr.interactions import Interactions
 
@@ -12,6 +19,7 @@ __all__ = [
     "BPR",
     "HybridBPR",
     "Interactions",
+    "LightFMAssertionError",
     "MissingExtraError",
     "ModelFileError",
     "NotFittedError",

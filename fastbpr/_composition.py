@@ -67,6 +67,7 @@ class Composition:
         places: tuple[int, int],  # width of the vectors, and where the bias is: -1 without
         stream: int,  # of the random numbers: each side has its own
         num_threads: int,
+        sums: np.ndarray | None = None,  # (n_rows, N_SUMS)  of an optimiser
     ) -> None:
         matrix = side.features
         transposed = scipy.sparse.csr_array(matrix.T.tocsr())
@@ -83,6 +84,7 @@ class Composition:
         work = (matrix.nnz + len(rows)) * self.width
         self.num_threads = 1 if work < SMALL_WORK else num_threads
         self.sums = np.empty((self.num_threads, rows.shape[1]), dtype=np.float32)
+        self.sums_of_steps = sums
         self.hidden = NO_ROWS_HIDDEN
         self.is_composed = False
 
@@ -109,6 +111,8 @@ class Composition:
             *self.transposed, self.rates, self.own_rates, self.hidden, self.rows, self.composed, self.features,
             self.own, self.sums, self.width, self.bias,
         )  # fmt: skip
+        if self.sums_of_steps is not None:  # a feature moves by the changes of all its rows: steps have one size
+            self.sums_of_steps[self.is_described] = self.sums_of_steps[self.is_described].mean(axis=0)
 
 
 class Compositions:
@@ -185,20 +189,30 @@ def composed(
 ) -> tuple[_tables.Tables, Compositions]:
     """Return tables whose rows are sums, and what keeps them so; they begin as in `start`, by name, or as drawn."""
     compositions, components = [], []
+    sums = dict(zip(("users", "items"), tables.sums().values(), strict=False))
     for stream, (what, side) in enumerate(sides._asdict().items()):
         if side is None:
             continue
         rows = getattr(tables, what)
-        bias = tables.width if what == "items" and tables.item_bias else -1
+        bias = place_of_bias(tables, what)
         features = starting_features(side, tables.factors, scale, rows.shape[1], rng)
         own = starting_own(side, rows)
         for name, table in zip(NAMES[what], (features, own), strict=True):
             put(start, name, table, tables.factors, bias)
-        compositions.append(Composition(side, rows, features, own, (tables.width, bias), stream, num_threads))
+        compositions.append(
+            Composition(side, rows, features, own, (tables.width, bias), stream, num_threads, sums.get(what))
+        )
         components += [features, own]
     result = Compositions(compositions)
     result.settle()
     return tables._replace(components=tuple(components)), result
+
+
+def place_of_bias(tables: _tables.Tables, what: str) -> int:
+    """Return where the bias of users or items is in their rows, -1 without."""
+    if what == "items":
+        return tables.width if tables.item_bias else -1
+    return tables.width + _tables.USER_BIAS if tables.user_bias else -1
 
 
 def starting_features(side: Side, factors: int, scale: float, stride: int, rng: np.random.Generator) -> np.ndarray:
@@ -229,7 +243,7 @@ def put(start: Mapping[str, np.ndarray], name: str, table: np.ndarray, factors: 
     if start.get(f"{name}_factors") is not None:
         vectors = start[f"{name}_factors"]
         table[: len(vectors), :factors] = vectors
-        if bias >= 0:
+        if bias >= 0 and start.get(f"{name}_biases") is not None:
             table[: len(vectors), bias] = start[f"{name}_biases"]
 
 
@@ -239,9 +253,10 @@ def named(sides: Sides, tables: _tables.Tables) -> dict[str, np.ndarray]:
     components = iter(tables.components)
     for what, side in sides._asdict().items():
         for name in NAMES[what] if side is not None else ():
-            table = next(components)
+            table, bias = next(components), place_of_bias(tables, what)
             found[f"{name}_factors"] = table[:, : tables.factors]
-            if what == "items":
-                biases = table[:, tables.width] if tables.item_bias else np.zeros(len(table), dtype=np.float32)
-                found[f"{name}_biases"] = biases
+            if bias >= 0:
+                found[f"{name}_biases"] = table[:, bias]
+            elif what == "items":
+                found[f"{name}_biases"] = np.zeros(len(table), dtype=np.float32)
     return found

@@ -4,18 +4,41 @@ from __future__ import annotations
 
 import copy
 import operator
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 
 from fastbpr import _explanation, _labels, _retrieval, _similarity, _validation
+from fastbpr._predictions import Predictions
+from fastbpr._storage import StoredLabels
 from fastbpr._threads import effective_threads
 
 Kind = TypeVar("Kind", bound="FactorModel")
 
 
-class FactorModel:
+class Labels:
+    """An attribute for labels; those still in a file, `StoredLabels`, are decoded when they are first asked for."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, model: Any, owner: type | None = None) -> Any:
+        if model is None:
+            return self
+        labels = vars(model)[self.name]
+        if isinstance(labels, StoredLabels):
+            labels = vars(model)[self.name] = labels.decoded()
+        return labels
+
+    def __set__(self, model: Any, labels: Any) -> None:
+        vars(model)[self.name] = labels
+
+
+class FactorModel(Predictions):
     """Vectors and biases, and the lists that follow from them. `BPR` documents the attributes."""
+
+    user_labels, item_labels, item_names = Labels(), Labels(), Labels()
 
     num_threads: int
     similarity: str
@@ -23,7 +46,7 @@ class FactorModel:
     def _set_fitted(
         self,
         factors: tuple[np.ndarray, np.ndarray, np.ndarray] | tuple[None, None, None] = (None, None, None),
-        liked: tuple[np.ndarray, np.ndarray] | None = None,
+        liked: Sequence[np.ndarray] | None = None,
         user_labels: np.ndarray | None = None,
         item_labels: np.ndarray | None = None,
         item_names: np.ndarray | None = None,
@@ -32,15 +55,17 @@ class FactorModel:
         settings: dict[str, Any] | None = None,
         debiasing: tuple | None = None,
         removed_directions: np.ndarray | None = None,
+        user_biases: np.ndarray | None = None,
         components: dict[str, np.ndarray] | None = None,
         n_epochs: int = 0,
     ) -> None:
         """Set every fitted attribute, in one place."""
         components = components or {}
-        for array in (*factors, removed_directions, *components.values()):
+        for array in (*factors, removed_directions, user_biases, *components.values()):
             if array is not None:
                 array.flags.writeable = False
         self.user_factors, self.item_factors, self.item_biases = factors
+        self.user_biases = user_biases
         self.history = history
         self.settings = settings
         self.debiasing = debiasing
@@ -49,7 +74,7 @@ class FactorModel:
         self.item_names = item_names
         self.removed_directions = removed_directions
         self._n_epochs = n_epochs  # that led to the factors, of all fits that went on from one another
-        self._components = components  # by name: the vectors and biases that rows are sums of, if they are
+        self._components = components  # by name: what rows are sums of, if they are, and an optimiser's sums
         self._liked = liked  # (indptr, indices) of the training positives: what `recommend` leaves out
         self._compared: dict[str, tuple] = {}  # kept by `_compared_vectors`
 
@@ -67,7 +92,8 @@ class FactorModel:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the items that users would like next, best first.
 
-        The score is ``p_u . q_i + b_i``. It orders items for one user; between users it means nothing.
+        The score is ``p_u . q_i + b_i``. It orders items for one user; between users it means nothing. With biases of
+        users (``loss="logistic"``) it is ``p_u . q_i + b_i + b_u``, the logarithm of the odds that the user wants it.
 
         Parameters
         ----------
@@ -142,6 +168,8 @@ class FactorModel:
             offset=item_biases,
             num_threads=effective_threads(self.num_threads),
         )
+        if self.user_biases is not None:
+            scores += _validation.check_user_biases(self, n_users)[users, None]
         return (ids[0], scores[0]) if single else (ids, scores)
 
     def _vectors_of_users(self, indptr: np.ndarray, indices: np.ndarray) -> np.ndarray:
@@ -273,7 +301,7 @@ class FactorModel:
         Returns
         -------
         ndarray of float32, shape (n_items,) or (n, n_items)
-            ``p_u . q_i + b_i``.
+            ``p_u . q_i + b_i``, and ``b_u`` where the model has biases of users.
 
         Examples
         --------
@@ -291,6 +319,8 @@ class FactorModel:
             offset=item_biases,
             num_threads=effective_threads(self.num_threads),
         )
+        if self.user_biases is not None:
+            scores += _validation.check_user_biases(self, len(user_factors))[users, None]
         return scores[0] if single else scores
 
     def explain(self, item: Any, neighbour: Any, user_items: Any = None) -> _explanation.Explanation:

@@ -34,14 +34,14 @@ def decided(parameters: Mapping[str, Any], matrix: scipy.sparse.csr_array) -> Si
 class Start(NamedTuple):
     """What a fit begins with, in place of what it would draw, for the first users, items and features."""
 
-    factors: tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None] = (None, None, None)
-    components: Mapping[str, np.ndarray] = {}
+    factors: tuple[np.ndarray | None, ...] = (None, None, None, None)  # of users, items, and their biases in turn
+    components: Mapping[str, np.ndarray] = {}  # what rows are sums of, and sums of an optimiser
     n_epochs: int = 0  # that led there
 
     @classmethod
     def of(cls, model: FactorModel) -> Start:
         """Return where a model is."""
-        factors = (model.user_factors, model.item_factors, model.item_biases)
+        factors = (model.user_factors, model.item_factors, model.item_biases, model.user_biases)
         return cls(factors, model._components, model._n_epochs)
 
 
@@ -84,7 +84,8 @@ class Fit(NamedTuple):
         recipe = _parameters.recipe_of(settings)
         held_out = None
         if validation is not None:
-            held_out = Validation(rules, user_items, validation, num_threads, recipe.n_draws)
+            known = user_items if hasattr(user_items, "user_items") else matrix  # which has no signs
+            held_out = Validation(rules, known, validation, num_threads, recipe.n_draws)
         seed = _validation.check_seed("random_state", settings.random_state)
         tables, compositions = starting_tables(settings, recipe, positives, seed, sides, start, num_threads)
         schedule = SCHEDULES[settings.schedule](
@@ -105,7 +106,8 @@ class Fit(NamedTuple):
         before = dict(model.__dict__)
         tables = self.training.tables
         of_fit = {"history": history, "settings": vars(self.settings), "debiasing": self.contexts.report()}
-        of_fit["components"] = _composition.named(self.sides, tables)
+        of_fit["user_biases"] = tables.user_biases()
+        of_fit["components"] = components_of(self.sides, tables)
         model._set_fitted(tables.views(), self.positives.liked(), *self.labels, **of_fit)
         try:
             try:
@@ -119,15 +121,21 @@ class Fit(NamedTuple):
                 self.training.compositions.settle()
                 self.training.check_bounded(n_epochs=len(history))
                 result = self.training.result()
-                components = _composition.named(self.sides, result)
+                components = components_of(self.sides, result)
                 of_fit["components"] = {name: np.array(array, order="C") for name, array in components.items()}
                 of_fit["n_epochs"] = self.n_before + len(history)
                 of_fit["debiasing"] = self.contexts.report(self.training.schedule.counts.sum(axis=0))
                 liked = self.positives.liked(copy=True)
+                of_fit["user_biases"] = None if result.user_biases() is None else result.user_biases().copy()
                 model._set_fitted(result.unpack(), liked, *self.labels, **of_fit)
         except TrainingError:
             model.__dict__ = before
             raise
+
+
+def components_of(sides: Sides, tables: _tables.Tables) -> dict[str, np.ndarray]:
+    """Return views of what a model needs beside its factors to go on."""
+    return _composition.named(sides, tables) | tables.sums()
 
 
 def starting_tables(
@@ -147,9 +155,13 @@ def starting_tables(
     )
     users[np.diff(positives.indptr) == 0] = 0  # users that have nothing to learn from stay there
     biases = np.zeros(positives.n_items, dtype=np.float32) if settings.item_bias else None
-    for drawn, known in zip((users, items, biases), start.factors, strict=True):
+    user_biases = np.zeros(positives.n_users, dtype=np.float32) if recipe.has_user_biases else None
+    for drawn, known in zip((users, items, biases, user_biases), start.factors, strict=False):  # biases may be unknown
         if drawn is not None and known is not None:
             drawn[: len(known)] = known
-    tables = _tables.pack(users, items, biases, adagrad=recipe.adagrad)
+    tables = _tables.pack(users, items, biases, sums=recipe.keeps_sums, user_biases=user_biases)
+    for name, sums in tables.sums().items():
+        if name in start.components:
+            sums[: len(start.components[name])] = start.components[name]
     scale = _tables.DEFAULT_SCALE["normal"] if settings.init_scale is None else settings.init_scale
     return _composition.composed(sides, tables, scale, rng, num_threads, start.components)

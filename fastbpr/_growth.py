@@ -33,10 +33,13 @@ def with_rows(
     of shape (n_new_items, n_users), says who has which new item.
     """
     factors = [model.user_factors, model.item_factors, model.item_biases]
+    user_biases = model.user_biases
     side = ("user", "item").index(what)
     factors[side] = np.concatenate([factors[side], vectors])
     if what == "item":
         factors[2] = np.concatenate([factors[2], biases])
+    elif user_biases is not None:
+        user_biases = np.concatenate([user_biases, biases])
     all_labels = {"user_labels": model.user_labels, "item_labels": model.item_labels, "item_names": model.item_names}
     if labelled:
         known = all_labels[f"{what}_labels"]
@@ -52,10 +55,13 @@ def with_rows(
         liked = with_items(liked, len(model.item_factors), users_of)
     components = dict(model._components)
     own = (np.zeros_like(biases), np.zeros_like(vectors)) if own is None else own
-    for name, new in zip((f"{what}_own_biases", f"{what}_own_factors"), own, strict=True):
+    more = {f"{what}_own_biases": own[0], f"{what}_own_factors": own[1]}
+    for name in (*more, f"{what}_sums"):
         if len(components.get(name, ())):
-            components[name] = np.concatenate([components[name], new.astype(components[name].dtype)])
-    return copied(model, tuple(factors), liked, all_labels, components)
+            known = components[name]
+            new = more.get(name, np.zeros((len(vectors), *known.shape[1:])))
+            components[name] = np.concatenate([known, new.astype(known.dtype)])
+    return copied(model, (*factors, user_biases), liked, all_labels, components)
 
 
 def with_items(
@@ -72,13 +78,18 @@ def with_items(
     return (indptr + np.concatenate([[0], np.cumsum(n_new)])).astype(indptr.dtype), joined
 
 
-def with_users_only(model: Kind, biases: np.ndarray, vectors: np.ndarray) -> Kind:
-    """Return a model of other users, who have no interactions, and the same items."""
-    factors = (vectors, model.item_factors, model.item_biases)
-    liked = (np.zeros(len(vectors) + 1, dtype=np.int64), np.empty(0, dtype=np.int32))
-    labels = {"user_labels": None, "item_labels": model.item_labels, "item_names": model.item_names}
-    components = {name: array for name, array in model._components.items() if name.startswith("item")}
-    return copied(model, factors, liked, labels, components)
+def with_only(model: Kind, what: str, biases: np.ndarray, vectors: np.ndarray) -> Kind:
+    """Return a model of other users, or of other items, without interactions; the other side stays."""
+    factors = [model.user_factors, model.item_factors, model.item_biases, model.user_biases]
+    if what == "user":
+        factors[0], factors[3] = vectors, None if model.user_biases is None else biases
+    else:
+        factors[1], factors[2] = vectors, biases
+    liked = (np.zeros(len(factors[0]) + 1, dtype=np.int64), np.empty(0, dtype=np.int32))
+    labels = {"user_labels": model.user_labels, "item_labels": model.item_labels, "item_names": model.item_names}
+    labels |= {name: None for name in labels if name.startswith(what)}
+    components = {name: array for name, array in model._components.items() if not name.startswith(what)}
+    return copied(model, tuple(factors), liked, labels, components)
 
 
 def copied(model: Kind, factors: tuple, liked: tuple | None, labels: dict[str, Any], components: dict) -> Kind:
@@ -87,7 +98,8 @@ def copied(model: Kind, factors: tuple, liked: tuple | None, labels: dict[str, A
     fitted = {"history": list(model.history or []), "settings": dict(model.settings or {})}
     fitted |= {name: getattr(model, name) for name in ("debiasing", "removed_directions")}
     fitted["n_epochs"] = model._n_epochs
-    views = tuple(array.view() for array in factors)
+    *factors, user_biases = (None if array is None else array.view() for array in factors)
+    fitted["user_biases"] = user_biases
     components = {name: array.view() for name, array in components.items()}
-    other._set_fitted(views, liked, *labels.values(), components=components, **fitted)
+    other._set_fitted(tuple(factors), liked, *labels.values(), components=components, **fitted)
     return other

@@ -11,11 +11,13 @@ from fastbpr._context_arrays import NO_CONTEXTS, ContextArrays, none_of
 from fastbpr._kernels import partition, training
 from fastbpr._tables import Tables
 
-LOSSES = ("bpr", "warp", "softmax")  # their numbers in losses.pxd
+LOSSES = ("bpr", "warp", "softmax", "k-os-warp", "logistic")  # their numbers in losses.pxd
+WARP_LOSSES = ("warp", "k-os-warp")
 NEGATIVES = ("uniform", "popularity", "dynamic", "adaptive")
-OPTIMIZERS = ("sgd", "adagrad")
+OPTIMIZERS = ("sgd", "adagrad", "adadelta")  # their numbers in optimizers.pxd
 MAX_NEGATIVES = training.MAX_NEGATIVES
 MAX_CANDIDATES = training.MAX_CANDIDATES
+MAX_POSITIVES = training.MAX_POSITIVES
 
 SORTED_PER_UPDATE = 0.25  # numbers that may be sorted for the orders of `adaptive`, for each update of an epoch ...
 MOST_EPOCHS = 5  # ... but they are sorted anew after so many epochs at the latest
@@ -35,16 +37,32 @@ class Recipe(NamedTuple):
     optimizer: str = "sgd"
     given_share: float = 0.0
     verify: bool = True
+    n_positives: int = 10
+    positive_rank: int = 5
+    rho: float = 0.95
+    epsilon: float = 1e-6
 
     @property
     def n_draws(self) -> int:
-        """Negatives that are drawn and scored for a positive."""
-        return self.n_negatives * self.n_candidates
+        """Items that are drawn and scored for a step, or 1 where that is none but the interaction's own."""
+        if self.loss == "logistic":
+            return 1
+        return self.n_negatives * self.n_candidates + (self.n_positives if self.chooses_positives else 0)
 
     @property
-    def adagrad(self) -> bool:
-        """Whether tables need room for Adagrad's sums."""
-        return self.optimizer == "adagrad"
+    def keeps_sums(self) -> bool:
+        """Whether tables need room for what the optimiser remembers."""
+        return self.optimizer != "sgd"
+
+    @property
+    def chooses_positives(self) -> bool:
+        """Whether a step is about one of several positives of its user."""
+        return self.loss == "k-os-warp"
+
+    @property
+    def has_user_biases(self) -> bool:
+        """Whether users have biases: they cancel in a loss over pairs."""
+        return self.loss == "logistic"
 
 
 class Negatives:
@@ -62,12 +80,16 @@ class Negatives:
         self.loss = LOSSES.index(recipe.loss)
         self.n_negatives = recipe.n_negatives
         self.n_candidates = recipe.n_candidates
-        self.adagrad = recipe.adagrad
+        self.n_positives = recipe.n_positives
+        self.positive_rank = recipe.positive_rank
+        self.optimizer = OPTIMIZERS.index(recipe.optimizer)
+        self.rho = recipe.rho
+        self.epsilon = recipe.epsilon
         self.n_factors = tables.factors
         self.verify = recipe.verify
         self.is_plain = (
             recipe.loss == "bpr"
-            and recipe.negatives in ("uniform", "dynamic")
+            and recipe.negatives in ("uniform", "popularity", "dynamic")
             and recipe.n_negatives == recipe.n_candidates == 1
             and recipe.optimizer == "sgd"
         )

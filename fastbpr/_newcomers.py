@@ -183,7 +183,8 @@ class Newcomers(FactorModel):
         return _fold_in.fold_in_users(items, biases, indptr, indices, strength, sample, threads)
 
     def _strengths(self) -> dict[str, float]:
-        """Return the strengths of regularization in training."""
+        """Return the strengths of regularization in training, which must have compared items."""
+        _validation.check_loss_over_pairs(self.settings["loss"])
         return _parameters.strengths_of(SimpleNamespace(**self.settings))
 
     def _compared_with(self) -> tuple[tuple[np.ndarray, np.ndarray], _fold_in.Negatives]:

@@ -6,7 +6,16 @@ from typing import Any
 
 from fastbpr import _validation
 from fastbpr._debias import debias_of
-from fastbpr._negatives import LOSSES, MAX_CANDIDATES, MAX_NEGATIVES, NEGATIVES, OPTIMIZERS, Recipe
+from fastbpr._negatives import (
+    LOSSES,
+    MAX_CANDIDATES,
+    MAX_NEGATIVES,
+    MAX_POSITIVES,
+    NEGATIVES,
+    OPTIMIZERS,
+    WARP_LOSSES,
+    Recipe,
+)
 from fastbpr._presets import AUTO
 from fastbpr._schedules import SCHEDULES
 from fastbpr._similarity import MAPS
@@ -14,6 +23,7 @@ from fastbpr._tables import DEFAULT_SCALE
 from fastbpr._training import DECAYS, Plan
 
 DEFAULT_REGULARIZATION = 0.01
+SMALLEST_EPSILON = 1e-30  # that single precision can divide by
 REGULARISED = ("user", "positive", "negative", "bias")
 
 
@@ -33,11 +43,16 @@ def check_parameters(model: Any) -> None:
     check.check_integer("n_negatives", model.n_negatives, minimum=1, maximum=MAX_NEGATIVES)
     check.check_integer("n_candidates", model.n_candidates, minimum=1, maximum=MAX_CANDIDATES, other=AUTO)
     check.check_integer("max_sampled", model.max_sampled, minimum=1, maximum=MAX_NEGATIVES)
+    check.check_integer("n_positives", model.n_positives, minimum=1, maximum=MAX_POSITIVES)
+    check.check_integer("positive_rank", model.positive_rank, minimum=1, maximum=MAX_POSITIVES)
+    check.check_positive_rank(model.loss, model.positive_rank, model.n_positives)
     check.check_number("popularity_power", model.popularity_power)
     check.check_number("uniform_share", model.uniform_share, minimum=0, maximum=1)
     check.check_number("adaptive_rank", model.adaptive_rank, above=0)
     check.check_number("given_share", model.given_share, minimum=0, maximum=1)
     check.check_choice("optimizer", model.optimizer, OPTIMIZERS)
+    check.check_number("rho", model.rho, minimum=0, maximum=1)
+    check.check_number("epsilon", model.epsilon, minimum=SMALLEST_EPSILON)
     check.check_flag("item_bias", model.item_bias)
     check.check_choice("init", model.init, DEFAULT_SCALE)
     if model.init_scale is not None:
@@ -46,6 +61,7 @@ def check_parameters(model: Any) -> None:
     check.check_flag("verify_negative_samples", model.verify_negative_samples)
     check.check_choice("similarity", model.similarity, MAPS)
     debias_of(model.debias)
+    check.check_loss_with(model.loss, model.debias, None)
 
 
 def is_auto(value: Any) -> bool:
@@ -74,7 +90,7 @@ def recipe_of(settings: Any) -> Recipe:
     return Recipe(
         loss=settings.loss,
         negatives=settings.negatives,
-        n_negatives=settings.max_sampled if settings.loss == "warp" else settings.n_negatives,
+        n_negatives=settings.max_sampled if settings.loss in WARP_LOSSES else settings.n_negatives,
         n_candidates=settings.n_candidates if settings.negatives == "dynamic" else 1,
         popularity_power=float(settings.popularity_power),
         uniform_share=float(settings.uniform_share),
@@ -82,4 +98,8 @@ def recipe_of(settings: Any) -> Recipe:
         optimizer=settings.optimizer,
         given_share=float(settings.given_share),
         verify=settings.verify_negative_samples,
+        n_positives=settings.n_positives,
+        positive_rank=settings.positive_rank,
+        rho=float(settings.rho),
+        epsilon=float(settings.epsilon),
     )

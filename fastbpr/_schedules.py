@@ -110,6 +110,8 @@ class BlockedSchedule:
         n_blocks = contexts.blocks(number_of_blocks(positives, tables.items.strides[0]))
         if given is not None:
             n_blocks = blocks_for_given(positives, given, recipe.given_share, n_blocks)
+        if recipe.chooses_positives:
+            n_blocks = blocks_for_choice(positives, recipe.n_positives, n_blocks)
         contexts.divide(n_blocks)
         n_interactions = len(positives.indices)
         self.slices = slices(n_blocks, n_interactions * work_of(recipe, tables.width), fewest_slices)
@@ -245,7 +247,7 @@ SCHEDULES = {"blocked": BlockedSchedule, "hogwild": HogwildSchedule}
 BLOCK_BYTES = 384 * 1024  # of item rows per block: they stay in a core's L2 cache beside the user rows
 PARALLEL_BLOCKS = 32  # in a simulation (benchmarks/many_cores.py) they keep 16 threads busy
 BUCKET_UPDATES = 2**14  # of a bucket from which on more blocks, for more threads, cost a single one nothing
-FEWEST_GIVEN_BLOCKS = 4  # with given negatives: some work for threads is left
+FEWEST_BLOCKS = 4  # that other wishes may bring it down to: some work for threads is left
 MIN_BLOCK_ITEMS = 64  # so that a block offers a choice of negatives
 MIN_BUCKET_INTERACTIONS = 512  # so that a bucket is worth visiting
 
@@ -270,17 +272,28 @@ def number_of_blocks(positives: Positives, item_row_bytes: int) -> int:
 def blocks_for_given(positives: Positives, given: Given, share: float, most: int) -> int:
     """Return the largest number of blocks up to `most` with which given negatives come up as asked.
 
-    It is FEWEST_GIVEN_BLOCKS or more, if `most` is.
+    It is FEWEST_BLOCKS or more, if `most` is.
 
     A given negative is in one block of all, and can meet its user's positives of this block only.
     """
     n_positives, n_given = np.diff(positives.indptr), np.diff(given.indptr)
     concerned = n_given > 0
-    for n_blocks in range(most, FEWEST_GIVEN_BLOCKS, -1):
+    for n_blocks in range(most, FEWEST_BLOCKS, -1):
         reach = 1 - (1 - 1 / n_blocks) ** n_given[concerned]
         if np.average(reach, weights=n_positives[concerned] + 1e-9) >= share:
             return n_blocks
-    return min(most, FEWEST_GIVEN_BLOCKS)
+    return min(most, FEWEST_BLOCKS)
+
+
+def blocks_for_choice(positives: Positives, n_positives: int, most: int) -> int:
+    """Return the largest number of blocks up to `most` in which a step has so many of its user's positives at hand.
+
+    That is on average over the interactions, each with its own positive and a share of the others of its user. It is
+    FEWEST_BLOCKS or more, if `most` is.
+    """
+    sizes = np.diff(positives.indptr).astype(np.float64)
+    n_others = (sizes**2).sum() / sizes.sum() - 1
+    return min(most, max(FEWEST_BLOCKS, int(n_others / max(n_positives - 1, 1e-9))))
 
 
 def balanced_ranges(indptr: np.ndarray, n_ranges: int) -> np.ndarray:

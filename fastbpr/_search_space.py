@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastbpr import _validation
+from fastbpr._negatives import WARP_LOSSES
 from fastbpr._parameters import DEFAULT_REGULARIZATION, REGULARISED
 from fastbpr._tables import DEFAULT_SCALE
 from fastbpr._validation import Range
@@ -28,10 +29,14 @@ SPACE = {
     "init_scale": Range(0.01, 0.5, log=True),
     "iterations": Range(25, 400, log=True),
 }
-# Parameters that mean something with one value of another parameter only.
+# Parameters that mean something with some values of another parameter only.
 ONLY_WITH = {
     "n_negatives": ("loss", "softmax"),
-    "max_sampled": ("loss", "warp"),
+    "max_sampled": ("loss", *WARP_LOSSES),
+    "n_positives": ("loss", "k-os-warp"),
+    "positive_rank": ("loss", "k-os-warp"),
+    "rho": ("optimizer", "adadelta"),
+    "epsilon": ("optimizer", "adadelta"),
     "n_candidates": ("negatives", "dynamic"),
 }
 NOT_SEARCHED = ("num_threads", "random_state", "debias")
@@ -88,8 +93,8 @@ class SearchSpace:
         """Whether a parameter means something beside those drawn so far."""
         if name not in ONLY_WITH:
             return True
-        other, value = ONLY_WITH[name]
-        return point.get(other, self.start.get(other)) == value
+        other, *values = ONLY_WITH[name]
+        return point.get(other, self.start.get(other)) in values
 
     def first(self) -> dict[str, Any]:
         """Return the point of the settings to start from, but for what the user's ranges and choices leave out."""

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 LANES = 16  # floats per 64-byte cache line; must equal LANES of the kernels
+USER_BIAS = 4  # place in a user's line of extras; must equal that of the kernels
+N_SUMS = 4  # of a row and its bias, that an optimiser keeps: in an item's line behind the bias, in a user's first
 DEFAULT_SCALE = {"normal": 0.1, "xavier": 1.0}  # of the starting vectors, by kind
 
 
@@ -19,6 +21,8 @@ class Tables(NamedTuple):
     factors: int
     width: int  # of the factors with their padding
     item_bias: bool
+    user_bias: bool = False
+    keeps_sums: bool = False  # of an optimiser
     components: tuple[np.ndarray, ...] = ()  # tables of vectors that rows are sums of, laid out as these rows
 
     def arrays(self) -> tuple[np.ndarray, ...]:
@@ -35,6 +39,17 @@ class Tables(NamedTuple):
         biases = self.items[:, self.width] if self.item_bias else np.zeros(len(self.items), dtype=np.float32)
         return self.users[:, : self.factors], self.items[:, : self.factors], biases
 
+    def user_biases(self) -> np.ndarray | None:
+        """Return the users' biases as a view, None if there are none."""
+        return self.users[:, self.width + USER_BIAS] if self.user_bias else None
+
+    def sums(self) -> dict[str, np.ndarray]:
+        """Return views of what the optimiser remembers of users and items; nothing, if it does not."""
+        if not self.keeps_sums:
+            return {}
+        user_sums = self.users[:, self.width : self.width + N_SUMS]
+        return {"user_sums": user_sums, "item_sums": self.items[:, self.width + 1 : self.width + 1 + N_SUMS]}
+
     def unpack(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return copies of the `views`, each compact."""
         user_factors, item_factors, item_biases = self.views()
@@ -42,19 +57,27 @@ class Tables(NamedTuple):
 
 
 def pack(
-    user_factors: np.ndarray, item_factors: np.ndarray, item_biases: np.ndarray | None, *, adagrad: bool = False
+    user_factors: np.ndarray,
+    item_factors: np.ndarray,
+    item_biases: np.ndarray | None,
+    *,
+    sums: bool = False,
+    user_biases: np.ndarray | None = None,
 ) -> Tables:
-    """Copy compact arrays into tables: without biases, if `item_biases` is None; if wanted, with room for Adagrad."""
+    """Copy compact arrays into tables: without biases where they are None; if asked, with room for optimisers' sums."""
     factors = user_factors.shape[1]
     width = -(-factors // LANES) * LANES
     item_bias = item_biases is not None
-    users = aligned_zeros(len(user_factors), width + LANES * adagrad)
-    items = aligned_zeros(len(item_factors), width + LANES * (item_bias or adagrad))
+    user_bias = user_biases is not None
+    users = aligned_zeros(len(user_factors), width + LANES * (user_bias or sums))
+    items = aligned_zeros(len(item_factors), width + LANES * (item_bias or sums))
     users[:, :factors] = user_factors
     items[:, :factors] = item_factors
     if item_bias:
         items[:, width] = item_biases
-    return Tables(users, items, factors, width, item_bias)
+    if user_bias:
+        users[:, width + USER_BIAS] = user_biases
+    return Tables(users, items, factors, width, item_bias, user_bias, sums)
 
 
 def starting_rows(

@@ -116,7 +116,8 @@ class Training:
 
     def check_bounded(self, *, n_epochs: int) -> None:
         """Refuse factors that have run away. NaN is not below the bound either."""
-        if not all(-RUNAWAY < table.min() <= table.max() < RUNAWAY for table in self.tables.views()):
+        parts = [*self.tables.views(), self.tables.user_biases()]
+        if not all(-RUNAWAY < part.min() <= part.max() < RUNAWAY for part in parts if part is not None):
             raise TrainingError(
                 f"Training diverged after {n_epochs} whole epochs with "
                 f"learning_rate={self.plan.learning_rate!r}, regularization={self.plan.regularization!r}. "

@@ -52,7 +52,7 @@ class BPR(Newcomers):
         Seed. Notes say what it promises. A generator is drawn from once per fit.
     schedule : {"blocked", "hogwild"}, default "blocked"
         How an epoch goes through the interactions; see Notes.
-    loss : {"bpr", "warp", "softmax"}, default "bpr"
+    loss : {"bpr", "warp", "softmax", "k-os-warp", "logistic"}, default "bpr"
         What is minimised. With the scores s_i of a positive and s_k of its negatives:
 
         * ``bpr``: the mean over the negatives of ``-ln sigmoid(s_i - s_k)`` (Rendle et al., 2009).
@@ -63,6 +63,16 @@ class BPR(Newcomers):
         * ``softmax``: ``-ln(exp(s_i) / (exp(s_i) + sum of exp(s_k - c_k)))``, of dot products, with the correction
           ``c_k = ln(n_items P(k))`` where negatives are drawn by popularity with probabilities P (Bengio & Senecal,
           2008), else 0. With one uniform negative it is ``bpr``.
+        * ``k-os-warp``: `n_positives` of the user's positives are drawn with replacement (all are taken where there are
+          no more) and scored; the one with rank `positive_rank` among them is the positive of a step of ``warp``, with
+          its own weight (Weston, Yee & Weiss, 2013). Of n, which are fewer, it is the one with rank ``positive_rank *
+          n / n_positives``, rounded up. With the hogwild schedule they are all of the user's positives; with the
+          blocked schedule those in the block of items at hand, a new random part in each epoch, and there are so few
+          blocks, but 4 at least, that users have about `n_positives` in one: fewer threads find work.
+        * ``logistic``: ``-ln sigmoid(y (p_u . q_i + b_i + b_u))`` of every stored interaction by itself. Values of the
+          matrix are signs, y = +1 for what a user wants and -1 for what the user does not want; others are refused. No
+          negatives are drawn. Users have biases, too, `user_biases`, regularised as those of items. An item's row is
+          regularised by the strength of ``positive`` or ``negative``, after the sign.
     negatives : {"uniform", "popularity", "dynamic", "adaptive"}, default "uniform"
         How negatives are drawn. What the user has is drawn again; after 64 vain draws, uniformly from the rest.
 
@@ -85,7 +95,12 @@ class BPR(Newcomers):
         Draws of which ``dynamic`` takes the best, from 1 to 1024. ``"auto"`` takes 1 to 64, the power of two nearest to
         0.05 over the share of the catalogue that users have; not more than 256 over `n_negatives` for ``softmax``.
     max_sampled : int, default 10
-        Draws for ``warp``, from 1 to 1024.
+        Draws for ``warp`` and ``k-os-warp``, from 1 to 1024.
+    n_positives : int, default 10
+        Positives of which ``k-os-warp`` takes one, from 1 to 1024.
+    positive_rank : int, default 5
+        Which of them, by score, from 1, the best, to `n_positives`. The higher the rank, the more it matters that all
+        of a user's positives come early in the list; the lower, that some come first.
     popularity_power : float, default 0.75
         Exponent of ``popularity``: 0 is uniform, below 0 prefers rare items.
     uniform_share : float, default 0.0
@@ -94,10 +109,16 @@ class BPR(Newcomers):
         Mean rank of ``adaptive`` as a share of the catalogue, > 0.
     given_share : float, default 0.5
         Share of a user's negatives that are taken from those given to `fit`, where the user has any, from 0 to 1.
-    optimizer : {"sgd", "adagrad"}, default "sgd"
+    optimizer : {"sgd", "adagrad", "adadelta"}, default "sgd"
         ``adagrad`` divides the learning rate by the root of 0.1 plus a row's sum of squared gradients (of their mean
         over the factors; Duchi, Hazan & Singer, 2011): one number for each row and each bias, so rare items keep larger
-        steps.
+        steps. ``adadelta`` multiplies it by ``sqrt((E[u**2] + epsilon) / (E[g**2] + epsilon))``, with running means of
+        the squares of a row's gradients g and of its updates u, without the learning rate, up to the step before
+        (Zeiler, 2012); Zeiler has a `learning_rate` of 1.
+    rho : float, default 0.95
+        Share of its past that a running mean of ``adadelta`` keeps in a step, from 0 to 1.
+    epsilon : float, default 1e-6
+        What ``adadelta`` adds to the means, > 0 (1e-30 at least); the larger, the larger its first steps.
     item_bias : bool, default True
         Learn one bias per item. It takes up popularity, which then need not bend the vectors.
     init : {"normal", "xavier"}, default "normal"
@@ -131,6 +152,8 @@ class BPR(Newcomers):
     item_factors : ndarray of float32, shape (n_items, factors)
     item_biases : ndarray of float32, shape (n_items,)
         Zeros without `item_bias`.
+    user_biases : ndarray of float32, shape (n_users,), or None
+        With the loss ``logistic`` only: None for losses over pairs of items, in which it would cancel.
     settings : dict
         The parameters of the last fit, with what the data decided in place of ``"auto"``.
     history : list of Epoch
@@ -182,11 +205,15 @@ class BPR(Newcomers):
         n_negatives: int = 1,
         n_candidates: int | str = 16,
         max_sampled: int = 10,
+        n_positives: int = 10,
+        positive_rank: int = 5,
         popularity_power: float = 0.75,
         uniform_share: float = 0.0,
         adaptive_rank: float = 0.01,
         given_share: float = 0.5,
         optimizer: str = "sgd",
+        rho: float = 0.95,
+        epsilon: float = 1e-6,
         item_bias: bool = True,
         init: str = "normal",
         init_scale: float | None = None,
@@ -207,11 +234,15 @@ class BPR(Newcomers):
         self.n_negatives = n_negatives
         self.n_candidates = n_candidates
         self.max_sampled = max_sampled
+        self.n_positives = n_positives
+        self.positive_rank = positive_rank
         self.popularity_power = popularity_power
         self.uniform_share = uniform_share
         self.adaptive_rank = adaptive_rank
         self.given_share = given_share
         self.optimizer = optimizer
+        self.rho = rho
+        self.epsilon = epsilon
         self.item_bias = item_bias
         self.init = init
         self.init_scale = init_scale
@@ -275,7 +306,7 @@ class BPR(Newcomers):
         metric: str = "ndcg@20",
         validate_every: int | None = None,
         validation_users: int | None = 2000,
-        weights: str | None = None,
+        weights: Any = None,
         negatives: Any = None,
         show_progress: bool = True,
         callback: Callable[[int, float, int, int], bool | None] | None = None,
@@ -285,7 +316,9 @@ class BPR(Newcomers):
         Parameters
         ----------
         user_items : Interactions, or SciPy sparse matrix or array of shape (n_users, n_items)
-            What is stored and not zero is a positive. Any format and dtype; duplicates count once. Never changed.
+            What is stored and not zero is a positive. Any format and dtype; duplicates count once. Never changed. With
+            ``loss="logistic"`` a matrix has +1 for what users want and -1 for what they do not want, and nothing else;
+            both are known to `recommend`, which leaves them out. `Interactions` are all +1.
         validation : Interactions, or SciPy sparse matrix or array of shape (n_users, n_items), or None, default None
             Held-out interactions, such as the second part of a `fastbpr.splitting.leave_one_out`, by which epochs are
             compared: the model ends with the factors of the epoch that was best by `metric`, of several the first.
@@ -307,10 +340,11 @@ class BPR(Newcomers):
             value then has a standard error of s / sqrt(validation_users), s being the metric's standard deviation over
             users, which is 0.5 at most: 0.011 at most for 2000 users. Differences between epochs are more exact than
             that, as the users are the same. None stands for all users.
-        weights : {None, "values", "ignore"}, default None
-            What an interaction's update is multiplied with: the matrix's values over their mean, or nothing. None
-            stands for ``"values"`` if `user_items` are `Interactions` made with weights, else for ``"ignore"``. Counts
-            are best given as logarithms: a few very large weights need a smaller learning rate.
+        weights : None, "values", "ignore", Interactions, or SciPy sparse matrix or array, default None
+            What an interaction's update is multiplied with: the values of `user_items` over their mean, nothing, or
+            the values, > 0, of a matrix with entries in the same places over their mean. None stands for ``"values"``
+            if `user_items` are `Interactions` made with weights, else for ``"ignore"``. Counts are best given as
+            logarithms: a few very large weights need a smaller learning rate.
         negatives : Interactions, SciPy sparse matrix or array of shape (n_users, n_items), or None, default None
             What users are known not to want: explicit dislikes, items that were shown and not clicked. A share
             `given_share` of the negatives of users who have any is drawn uniformly from their own. What is among the
@@ -371,7 +405,7 @@ class BPR(Newcomers):
         metric: str = "ndcg@20",
         validate_every: int | None = None,
         validation_users: int | None = 2000,
-        weights: str | None = None,
+        weights: Any = None,
         negatives: Any = None,
         show_progress: bool = True,
         callback: Callable[[int, float, int, int], bool | None] | None = None,
@@ -384,7 +418,8 @@ class BPR(Newcomers):
         _validation.check_flag("show_progress", show_progress)
         _validation.check_callable("callback", callback)
         rules = ValidationRules.checked(patience, metric, validate_every, validation_users, validation is not None)
-        data = _validation.check_training_data(user_items, weights)
+        _validation.check_loss_with(self.loss, self.debias, negatives)
+        data = _validation.check_training_data(user_items, weights, signed=self.loss == "logistic")
         settings = self._decided(data[0], overrides)
         fit = _fitting.Fit.prepared(settings, user_items, data, negatives, validation, rules, sides, start)
         fit.run(self, show_progress, callback)
@@ -409,8 +444,10 @@ class BPR(Newcomers):
     def save(self, path: str | os.PathLike) -> None:
         """Write the model to one file: factors, labels, titles, training positives, parameters and history.
 
-        The file is a .npz without pickle, written under another name and then moved into place: if writing fails, an
-        older file at `path` stays whole.
+        The file is a .npz without pickle (arrays by name and a JSON header with their checksums, format version 2;
+        ``numpy.load`` reads it). Files of version 1 can still be loaded. It is written under another name and then
+        moved into place: if writing fails, an older file at `path` stays whole. A killed process may leave a file
+        ``.NAME.*.part`` beside it, which may be deleted.
 
         Parameters
         ----------
@@ -441,17 +478,28 @@ class BPR(Newcomers):
         }
         arrays = {name: getattr(self, name) for name in FITTED_ARRAYS if getattr(self, name) is not None}
         arrays |= {"user_factors": users, "item_factors": items, "item_biases": biases} | self._components
+        if self.user_biases is not None:
+            arrays["user_biases"] = _validation.check_user_biases(self, len(users))
         arrays["liked_indptr"], arrays["liked_indices"] = self._liked
         _validation.check_model_arrays(path, header, arrays)
         _storage.write(path, header, arrays)
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> BPR:
+    def load(cls, path: str | os.PathLike, *, mmap: bool = False, verify: bool = False) -> BPR:
         """Read a model written by `save`.
 
         Parameters
         ----------
         path : str or path
+        mmap : bool, default False
+            Map the file instead of reading it: a model of any size opens at once, pages are read when they are needed,
+            and processes that map the same file share them. Names, sizes and the header are checked, the training
+            positives at their first use, but no factors. As long as the model is used, the file may be replaced or
+            deleted (by `save`; not on Windows) but must not be written over, as ``cp`` does: what has become shorter
+            ends the process.
+        verify : bool, default False
+            With `mmap`, read all of the file once, to compare checksums and look at all values; without, this is always
+            done. Checksums find damage, not intent.
 
         Returns
         -------
@@ -464,23 +512,42 @@ class BPR(Newcomers):
             If there is no such file.
         ModelFileError
             If the file is not a model, damaged, or of a newer version.
+        TypeError
+            If an argument is of the wrong kind.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from scipy.sparse import csr_array
+        >>> model = BPR(factors=8).fit(csr_array([[1, 1, 0], [0, 1, 1]]), show_progress=False)
+        >>> with TemporaryDirectory() as folder:
+        ...     model.save(Path(folder, "model.npz"))
+        ...     BPR.load(Path(folder, "model.npz")).item_factors.shape
+        (3, 8)
         """
-        header, arrays = _storage.read(path)
-        _validation.check_model_arrays(path, header, arrays)
+        verify = _validation.check_flag("verify", verify)
+        lazily = _validation.check_flag("mmap", mmap) and not verify
+        header, arrays = _storage.read(path, mmap=mmap, verify=verify)
+        _validation.check_model_arrays(path, header, arrays, look_at_values=not lazily)
         kind = _validation.check_kind(path, header, KINDS)
-        with _validation.whole_model(path, "has parameters or a history of another version", (TypeError, ValueError)):
+        problem = "has parameters or a history of another version"
+        with _validation.whole_model(path, problem, (TypeError, ValueError, LookupError)):
             model = (cls if issubclass(cls, kind) else kind)(**header["parameters"])
             history = [Epoch(*epoch) for epoch in header["history"]]
             settings = vars(model) | header.get("settings", {})  # older files have none: nothing was left to the data
             settings = {name: settings[name] for name in model._parameter_names()}
             debiasing = header.get("debiasing")
             fitted = {"history": history, "settings": settings, "debiasing": debiasing and Debiasing(*debiasing)}
-        fitted["removed_directions"] = arrays.get("removed_directions")
+        fitted |= {name: arrays.get(name) for name in ("removed_directions", "user_biases")}
         fitted["n_epochs"] = header.get("n_epochs", len(history))
         fitted["components"] = {name: arrays[name] for name in COMPONENTS if name in arrays}
         factors = tuple(arrays[name] for name in ("user_factors", "item_factors", "item_biases"))
         labels = [arrays.get(name) for name in ("user_labels", "item_labels", "item_names")]
-        model._set_fitted(factors, (arrays["liked_indptr"], arrays["liked_indices"]), *labels, **fitted)
+        liked = arrays["liked_indptr"], arrays["liked_indices"]
+        if lazily:
+            liked = _storage.StoredLikes(path, *liked, len(arrays["item_factors"]))
+        model._set_fitted(factors, liked, *labels, **fitted)
         if header.get("knew_propensities"):
             logging.getLogger("fastbpr").warning(
                 "The model in %s was fitted with known propensities; files do not keep them: give them again to refit.",
@@ -489,9 +556,8 @@ class BPR(Newcomers):
         return model
 
     def __repr__(self) -> str:
-        shown = (
-            f"{type(self).__name__}(" + ", ".join(f"{name}={getattr(self, name)!r}" for name in PARAMETERS[:6]) + ")"
-        )
+        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in PARAMETERS[:6])
+        shown = f"{type(self).__name__}({shown})"
         if self.item_factors is None:
             return f"{shown}, not fitted"
         return f"{shown}, fitted to {len(self.user_factors):,} users and {len(self.item_factors):,} items"
@@ -500,12 +566,14 @@ class BPR(Newcomers):
 DEFAULTS = {name: parameter.default for name, parameter in inspect.signature(BPR).parameters.items()}
 PARAMETERS = tuple(DEFAULTS)
 FITTED_ARRAYS = (
-    "user_factors", "item_factors", "item_biases", "user_labels", "item_labels", "item_names", "removed_directions",
+    "user_factors", "item_factors", "item_biases", "user_biases", "user_labels", "item_labels", "item_names",
+    "removed_directions",
 )  # fmt: skip
-# Vectors and biases that rows are sums of, where there are features (`fastbpr.HybridBPR`).
+# Vectors and biases that rows are sums of, where there are features (`fastbpr.HybridBPR`), and an optimiser's sums.
 COMPONENTS = (
-    "user_feature_factors", "user_own_factors",
+    "user_feature_factors", "user_feature_biases", "user_own_factors", "user_own_biases",
     "item_feature_factors", "item_feature_biases", "item_own_factors", "item_own_biases",
+    "user_sums", "item_sums",
 )  # fmt: skip
 # What files call the kinds of models, special ones last; a kind adds itself.
 KINDS: dict[str, type[BPR]] = {"bpr": BPR}

@@ -1,6 +1,13 @@
 """The exceptions of fastbpr that are not plain TypeError or ValueError."""
 
-__all__ = ["MissingExtraError", "ModelFileError", "NotFittedError", "TrainingError", "UnknownLabelError"]
+__all__ = [
+    "LightFMAssertionError",
+    "MissingExtraError",
+    "ModelFileError",
+    "NotFittedError",
+    "TrainingError",
+    "UnknownLabelError",
+]
 
 
 class TrainingError(RuntimeError):
@@ -24,3 +31,7 @@ class UnknownLabelError(KeyError):
 
     def __str__(self) -> str:
         return str(self.args[0])  # KeyError would show the message in quotes
+
+
+class LightFMAssertionError(ValueError, AssertionError):
+    """An argument is not as it must be where LightFM has an `assert`: for code that catches either error."""

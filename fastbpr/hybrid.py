@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 
 from fastbpr import _growth, _validation
 from fastbpr._composition import Side, Sides
@@ -62,6 +63,8 @@ class HybridBPR(BPR):
         o_u and o_i.
     item_own_biases : ndarray of float32, shape (n_items,), or None
         c_i.
+    user_feature_biases, user_own_biases : ndarray of float32, or None
+        The same of users, where they have biases: for the logistic loss.
 
     Notes
     -----
@@ -235,7 +238,7 @@ class HybridBPR(BPR):
 
     def _sides(self, user_items: Any, user_features: Any, item_features: Any) -> Sides:
         """Return how rows are composed; None for a side without features."""
-        n_rows = _validation.check_user_items("user_items", user_items).shape
+        n_rows = _validation.check_shape_of("user_items", user_items)
         own = _validation.check_own_vectors("own_vectors", self.own_vectors)
         sides = []
         given = (user_features, item_features)
@@ -246,11 +249,14 @@ class HybridBPR(BPR):
                 sides.append(None)
                 continue
             matrix = _validation.check_features(f"{what}_features", features, n_rows=n)
+            _validation.check_rows_named(what, features, user_items)
             sides.append(Side(matrix, own[what], float(rate), float(self.feature_rate), float(share)))
         return Sides(*sides)
 
     user_feature_factors = component("user_feature_factors")
+    user_feature_biases = component("user_feature_biases")
     user_own_factors = component("user_own_factors")
+    user_own_biases = component("user_own_biases")
     item_feature_factors = component("item_feature_factors")
     item_feature_biases = component("item_feature_biases")
     item_own_factors = component("item_own_factors")
@@ -309,8 +315,8 @@ class HybridBPR(BPR):
         user_factors, item_factors, item_biases = _validation.check_tables(self)
         if features is None:
             vectors = user_factors if what == "user" else item_factors
-            biases = item_biases if what == "item" else np.zeros(len(vectors), dtype=np.float32)
-            return biases, vectors
+            biases = item_biases if what == "item" else self.user_biases
+            return np.zeros(len(vectors), dtype=np.float32) if biases is None else biases, vectors
         factors = self._components.get(f"{what}_feature_factors")
         n_features = _validation.check_has_features(what, None if factors is None else len(factors))
         matrix = _validation.check_features(f"{what}_features", features, n_features=n_features)
@@ -415,10 +421,9 @@ class HybridBPR(BPR):
         (1, 2)
         """
         _validation.check_either(("userid", "user_features"), (userid, user_features))
-        model = self
+        model = self._of(user_features, None)
         if user_features is not None:
-            _validation.check_not_both("recalculate_user", recalculate_user, "user_features")
-            model = _growth.with_users_only(self, *self.user_representations(user_features))
+            _validation.check_one_source_of_users("recalculate_user", recalculate_user, "user_features")
             userid = np.arange(len(model.user_factors))
             filter_already_liked_items = filter_already_liked_items and user_items is not None
         return super(HybridBPR, model).recommend(
@@ -471,6 +476,74 @@ class HybridBPR(BPR):
         n_known, n_all = len(self.item_factors), len(more.item_factors)
         chosen = _validation.check_candidates("items", items, "filter_items", filter_items, n_known, what="item")
         return super(HybridBPR, more).similar_items(np.arange(n_known, n_all), N, None, chosen, similarity=similarity)
+
+    def predict(self, userid: Any, itemid: Any, *, user_features: Any = None, item_features: Any = None) -> np.ndarray:
+        """Return the scores of pairs of a user and an item, of the fit or known by their features.
+
+        Parameters
+        ----------
+        userid, itemid : int or array of int, shape (n,)
+            As in `BPR.predict`: rows of the fit, or, where there are features, rows of these.
+        user_features, item_features : matrix of shape (n_rows, n_features), or None, default None
+            Users, or items, whom training need not have seen, in place of those of the fit.
+
+        Returns
+        -------
+        ndarray of float32, shape (n,), or float32
+
+        Raises
+        ------
+        NotFittedError, IndexError, TypeError, ValueError
+            As `BPR.predict`, and if the features are not those that the model has learned.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> user_items, genres = csr_array([[1, 1, 0], [0, 1, 1]]), csr_array([[1, 0], [1, 1], [0, 1]])
+        >>> model = HybridBPR(factors=8).fit(user_items, item_features=genres, show_progress=False)
+        >>> model.predict([0, 1], [0, 0], item_features=[[1, 0]]).shape
+        (2,)
+        """
+        return super(HybridBPR, self._of(user_features, item_features)).predict(userid, itemid)
+
+    def predict_rank(
+        self, test: Any, train: Any = None, *, user_features: Any = None, item_features: Any = None
+    ) -> scipy.sparse.csr_array:
+        """Return the places that items have in the users' lists, the best being 0: of the fit, or by their features.
+
+        Parameters
+        ----------
+        test, train
+            As in `BPR.predict_rank`: rows and columns are those of the fit, or, where there are features, of these.
+        user_features, item_features : matrix of shape (n_rows, n_features), or None, default None
+            Users, or items, whom training need not have seen, in place of those of the fit.
+
+        Returns
+        -------
+        csr_array of float32, of the shape of `test`
+
+        Raises
+        ------
+        NotFittedError, TypeError, ValueError
+            As `BPR.predict_rank`, and if the features are not those that the model has learned.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> user_items, genres = csr_array([[1, 1, 0], [0, 1, 1]]), csr_array([[1, 0], [1, 1], [0, 1]])
+        >>> model = HybridBPR(factors=8).fit(user_items, item_features=genres, show_progress=False)
+        >>> model.predict_rank(csr_array([[1, 0], [0, 1]]), item_features=[[1, 0], [0, 1]]).shape
+        (2, 2)
+        """
+        return super(HybridBPR, self._of(user_features, item_features)).predict_rank(test, train)
+
+    def _of(self, user_features: Any, item_features: Any) -> HybridBPR:
+        """Return a model whose users and items are those that the features describe, where they are given."""
+        model = self
+        for what, features in (("user", user_features), ("item", item_features)):
+            if features is not None:
+                model = _growth.with_only(model, what, *self._representations(what, features))
+        return model
 
 
 DEFAULTS = {

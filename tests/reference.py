@@ -1,5 +1,6 @@
 """BPR in plain NumPy, float64: the specification that the kernels must meet. Slow and easy to read."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -107,7 +108,33 @@ class Adagrad:
         return learning_rate / np.sqrt(self.sums[part][index] + self.FIRST_SQUARES)
 
 
-def apply_step(model, user, positive, negatives, pulls, strengths, adagrad=None):
+class Adadelta:
+    """Step sizes by running means of the squared gradients and updates of every row and bias."""
+
+    def __init__(self, model, rho=0.95, epsilon=1e-6):
+        self.rho, self.epsilon = rho, epsilon
+        self.gradients, self.updates = ([np.zeros(len(part)) for part in model] for _ in range(2))
+
+    def size(self, learning_rate, part, index, gradient):
+        gradients, updates = self.gradients[part], self.updates[part]
+        gradients[index] = self.rho * gradients[index] + (1 - self.rho) * np.mean(gradient**2)
+        size = np.sqrt(updates[index] + self.epsilon) / np.sqrt(gradients[index] + self.epsilon)
+        updates[index] = self.rho * updates[index] + (1 - self.rho) * np.mean((size * gradient) ** 2)
+        return learning_rate * size
+
+
+OPTIMIZERS = {"sgd": lambda model: None, "adagrad": Adagrad, "adadelta": Adadelta}
+
+
+def move(model, moves, rate, optimizer):
+    """Move parts of a model along their gradients: (part, index, direction, penalty) each."""
+    for part, index, direction, penalty in moves:
+        gradient = direction - penalty * model[part][index]
+        size = rate if optimizer is None else optimizer.size(rate, part, index, gradient)
+        model[part][index] += size * gradient
+
+
+def apply_step(model, user, positive, negatives, pulls, strengths, optimizer=None):
     """Move the rows of one step in place: all from their values before, a negative drawn twice one after the other."""
     rate, reg_user, reg_positive, reg_negative, reg_bias = strengths
     users, items, _ = model
@@ -118,10 +145,51 @@ def apply_step(model, user, positive, negatives, pulls, strengths, adagrad=None)
         *((item, -pull, 1 / len(pulls), reg_negative) for item, pull in zip(negatives, pulls, strict=True)),
     ]:
         moves += [(1, item, pull * p, penalty * share), (2, item, pull, reg_bias * share)]
-    for part, index, direction, penalty in moves:
-        gradient = direction - penalty * model[part][index]
-        size = rate if adagrad is None else adagrad.size(rate, part, index, gradient)
-        model[part][index] += size * gradient
+    move(model, moves, rate, optimizer)
+
+
+class SignedModel(NamedTuple):
+    user_factors: np.ndarray
+    item_factors: np.ndarray
+    item_biases: np.ndarray
+    user_biases: np.ndarray
+
+    def score(self, user, item):
+        return self.user_factors[user] @ self.item_factors[item] + self.item_biases[item] + self.user_biases[user]
+
+
+def signed_objective(model, user, item, weight, strengths):
+    """The function whose negative gradient is a step of the logistic loss; the weight has the sign."""
+    reg_item = strengths.reg_positive if weight > 0 else strengths.reg_negative
+    penalty = strengths.reg_user * (model.user_factors[user] ** 2).sum()
+    penalty += reg_item * (model.item_factors[item] ** 2).sum()
+    penalty += strengths.reg_bias * (model.item_biases[item] ** 2 + model.user_biases[user] ** 2)
+    return -abs(weight) * np.log(sigmoid(np.sign(weight) * model.score(user, item))) + penalty / 2
+
+
+def apply_signed(model, interactions, weights, strengths, optimizer=None):
+    """Apply steps of the logistic loss in place, in order; return the sum of losses and how many signs were right."""
+    total, n_correct = 0.0, 0
+    for (user, item), weight in zip(interactions, weights, strict=True):
+        margin = np.sign(weight) * model.score(user, item)
+        total += loss_of(margin)
+        n_correct += margin > 0
+        pull = weight * sigmoid(-margin)
+        reg_item = strengths.reg_positive if weight > 0 else strengths.reg_negative
+        p, q = model.user_factors[user].copy(), model.item_factors[item].copy()
+        moves = [(0, user, pull * q, strengths.reg_user), (1, item, pull * p, reg_item)]
+        moves += [(2, item, pull, strengths.reg_bias), (3, user, pull, strengths.reg_bias)]
+        move(model, moves, strengths.learning_rate, optimizer)
+    return total, n_correct
+
+
+def chances_of_positives(n_own, n_positives, positive_rank):
+    """How often k-OS WARP takes each of a user's positives, best first: P(binomial >= rank) up to each, differenced."""
+    shares = np.arange(n_own + 1) / n_own
+    reached = np.zeros(n_own + 1)
+    for hits in range(positive_rank, n_positives + 1):
+        reached += math.comb(n_positives, hits) * shares**hits * (1 - shares) ** (n_positives - hits)
+    return np.diff(reached)
 
 
 def tetrad_objective(model, tetrad, strengths, weight=1.0):

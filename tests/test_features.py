@@ -78,6 +78,7 @@ def test_a_matrix_is_canonical_csr_of_float32():
         ([0.5, 1.0, 0.5], ["c=0.5", "c=1.0"]),
         ([True, False, True], ["c=True", "c=False"]),
         (np.array(["2020-01-02", "2019-01-01"], dtype="datetime64[D]"), ["c=2020-01-02", "c=2019-01-01"]),
+        (np.array([36, 25], dtype="timedelta64[h]"), ["c=129600000000000 nanoseconds", "c=90000000000000 nanoseconds"]),
         ([("a", 1), ("a", 2)], ["c=('a', 1)", "c=('a', 2)"]),
         (["b", "", "a"], ["c=b", "c=a"]),
     ],

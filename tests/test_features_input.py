@@ -173,6 +173,12 @@ def test_vectors_of_another_length_than_in_fit_are_refused():
         features.transform({"item": [1], "c": [[1, 2, 3]]})
 
 
+def test_a_weight_too_large_for_its_vectors_is_refused():
+    features = Features(embeddings="c", weights={"c": 1e10})
+    with refused(ValueError, "matrix must hold finite numbers that float32 can hold, got inf."):
+        features.fit_transform({"item": [1], "c": [[1e38]]})
+
+
 def test_bad_arrays_beside_a_frame_are_refused():
     features = Features(categorical="c", embeddings="image")
     with refused(TypeError, "embeddings must be a mapping of names of columns to arrays of shape (n_lines, size), got"):

@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from fastbpr import BPR, HybridBPR, Interactions
 from fastbpr.errors import NotFittedError, TrainingError
+from fastbpr.features import Features
 
 
 def kinds(n_items=100):
@@ -168,6 +169,17 @@ def test_representations_are_sums_of_features(model):
     assert not model.user_representations([[1, 0, 0, 0]])[0].any()
 
 
+def test_pairs_and_ranks_of_rows_known_by_features(model):
+    biases, vectors = model.item_representations(np.eye(4))
+    _, users = model.user_representations(np.eye(4)[::-1])
+    scores = users @ vectors.T + biases
+    given = {"user_features": np.eye(4)[::-1], "item_features": np.eye(4)}
+    assert_allclose(model.predict([0, 3, 1], [1, 2, 1], **given), scores[[0, 3, 1], [1, 2, 1]], rtol=1e-5)
+    ranks = model.predict_rank(scipy.sparse.csr_array(np.ones((4, 4))), **given)
+    assert_array_equal(ranks.toarray(), (-scores).argsort(axis=1).argsort(axis=1))
+    assert_allclose(model.predict(3, [5, 6], item_features=kinds()), model.user_factors[3] @ vectors[0] + biases[0])
+
+
 def test_a_model_with_more_items_lists_them(model):
     more = model.with_items(kinds()[:1])
     assert len(more.item_factors) == len(more.item_own_factors) == 101
@@ -259,6 +271,32 @@ def test_what_does_not_go_on_is_refused(communities, user_kinds):
         model.fit_partial(communities, item_features=kinds(), show_progress=False)
 
 
+@pytest.mark.parametrize("loss", ["warp", "k-os-warp", "logistic"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adagrad", "adadelta"])
+def test_every_loss_and_optimiser_learns_with_features_and_goes_on_from_a_file(
+    communities, user_kinds, tmp_path, loss, optimizer
+):
+    user_items = communities.copy()
+    if loss == "logistic":
+        disliked = np.random.default_rng(0).random(communities.shape) < 0.2
+        signs = np.where(communities.toarray() > 0, 1, -1.0 * disliked)
+        user_items = scipy.sparse.csr_array(signs.astype(np.float32))
+    features = {"user_features": user_kinds, "item_features": kinds(), "show_progress": False}
+    parameters = {"loss": loss, "optimizer": optimizer, "learning_rate": 1 if optimizer == "adadelta" else 0.05}
+    model = HybridBPR(factors=16, iterations=20, random_state=0, **parameters).fit(user_items, **features)
+    ids, _ = model.recommend(user_features=np.eye(4), N=25)
+    assert (ids // 25 == np.arange(4)[:, None]).mean() > 0.95
+    biases, vectors = model.user_representations()
+    assert_allclose(vectors, user_kinds @ model.user_feature_factors + model.user_own_factors, rtol=1e-4, atol=1e-5)
+    if loss == "logistic":
+        assert_allclose(biases, user_kinds @ model.user_feature_biases + model.user_own_biases, rtol=1e-4, atol=1e-5)
+    model.save(tmp_path / "model.npz")
+    loaded = HybridBPR.load(tmp_path / "model.npz")
+    for each in (model, loaded):
+        each.fit_partial(user_items, iterations=1, **features)
+    assert_array_equal(loaded.item_factors, model.item_factors)
+
+
 # ---- files ------------------------------------------------------------------------------------------------------
 
 
@@ -318,6 +356,16 @@ def test_a_bad_parameter_is_named(parameters, message):
 def test_bad_features_are_named(communities, features, message):
     with pytest.raises((TypeError, ValueError), match=re.escape(message)):
         fit(communities, item_features=features)
+
+
+def test_features_of_other_rows_are_refused():
+    log = Interactions.from_arrays(["ann", "ann", "bob", "bob"], ["tea", "cup", "cup", "pot"])
+    table = {"item": ["pot", "cup", "tea"], "kind": ["ware", "ware", "food"]}
+    features = Features(categorical="kind")
+    with pytest.raises(ValueError, match="item_features must have the rows of user_items, in the same order, got"):
+        fit(log, item_features=features.fit_transform(table), iterations=1)
+    model = fit(log, item_features=features.fit_transform(table, rows=log.item_labels), iterations=1, factors=4)
+    assert model.with_items(features.transform({"item": ["mug"], "kind": ["ware"]}), ["mug"]).item_rows("mug") == 3
 
 
 def test_rows_cannot_be_made_of_nothing(communities):

@@ -9,6 +9,7 @@ from scipy import stats
 from test_schedules import FROZEN, last, power_law, prepared
 
 from fastbpr import _schedules, _tables
+from fastbpr._negatives import Recipe
 
 RECIPES = {
     "several": {"n_negatives": 3},
@@ -20,6 +21,8 @@ RECIPES = {
     "softmax": {"loss": "softmax", "n_negatives": 6},
     "softmax of the popular": {"loss": "softmax", "n_negatives": 6, "negatives": "popularity"},
     "adagrad": {"optimizer": "adagrad"},
+    "adadelta": {"optimizer": "adadelta"},
+    "k-os-warp": {"loss": "k-os-warp", "n_negatives": 8, "n_positives": 4, "positive_rank": 2},
     "adaptive by adagrad": {"negatives": "adaptive", "optimizer": "adagrad", "loss": "softmax", "n_negatives": 2},
 }
 
@@ -101,7 +104,13 @@ def test_every_recipe_makes_a_step_for_every_interaction_and_never_draws_a_posit
     assert (tables.items[33:, 0] < 1).sum() > 60
 
 
-@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+UNVERIFIED = {
+    "logistic": {"loss": "logistic", "optimizer": "adadelta"},  # draws none
+    "k-os-warp, unverified": {"loss": "k-os-warp", "n_negatives": 5, "verify": False},
+}
+
+
+@pytest.mark.parametrize("recipe", (RECIPES | UNVERIFIED).values(), ids=RECIPES | UNVERIFIED)
 def test_every_recipe_gives_the_same_bits_on_any_number_of_threads(recipe):
     matrix = power_law(900, 700, density=0.03)
     given = _schedules.Given(np.arange(901, dtype=np.int64), np.zeros(900, dtype=np.int32))
@@ -122,7 +131,7 @@ def test_every_recipe_gives_the_same_bits_on_any_number_of_threads(recipe):
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 def test_every_recipe_learns(communities, recipe):
     tables, epoch = prepared(communities, "blocked", factors=16, **recipe)
-    rate = 0.3 if recipe.get("optimizer") == "adagrad" else 0.1
+    rate = {"adagrad": 0.3, "adadelta": 1.0}.get(recipe.get("optimizer"), 0.1)
     for key in range(60):
         last(epoch.run_epoch(tables, _schedules.Step(rate, 0.01, 0.01, 0.01, 0.01), key))
     users, items, biases = tables.unpack()
@@ -184,7 +193,7 @@ def test_given_negatives_come_up_as_often_as_asked(schedule, recipe):
 def test_few_given_negatives_mean_fewer_blocks_but_not_too_few():
     matrix, given = given_log(n_users=4000, n_items=3000, n_given=1)
     positives = _schedules.Positives.of(matrix, None)
-    assert _schedules.blocks_for_given(positives, given, 0.5, 32) == _schedules.FEWEST_GIVEN_BLOCKS
+    assert _schedules.blocks_for_given(positives, given, 0.5, 32) == _schedules.FEWEST_BLOCKS
     assert _schedules.blocks_for_given(positives, given, 0.1, 32) == 10
     assert _schedules.blocks_for_given(positives, given, 0.0, 100) == 100
     assert _schedules.blocks_for_given(positives, given, 0.5, 2) == 2
@@ -246,14 +255,44 @@ def test_extreme_powers_of_popularity_stay_defined(communities, power, loss):
 
 
 def test_costly_steps_are_cut_into_more_slices_so_that_ctrl_c_is_heard():
-    matrix = power_law(900, 700, density=0.03)
-    _, usual = prepared(matrix, "blocked", factors=64)
-    _, costly = prepared(matrix, "blocked", factors=64, loss="softmax", n_negatives=256, negatives="dynamic",
-                         n_candidates=64)  # fmt: skip
-    assert usual.work == 1
-    assert len(list(_schedules.slices(32, 100_000 * costly.work))) == 32
+    costly = Recipe(loss="softmax", n_negatives=256, negatives="dynamic", n_candidates=64)
+    assert _schedules.work_of(Recipe(), 64) == 1
+    assert len(_schedules.slices(32, 100_000 * _schedules.work_of(costly, 64))) == 32
+
+
+@pytest.mark.parametrize("schedule", ["blocked", "hogwild"])
+def test_single_negatives_by_popularity_are_trained_in_batches_as_uniform_ones_are(communities, schedule):
+    _, epoch = prepared(communities, schedule, negatives="popularity")
+    assert epoch.negatives.is_plain
 
 
 def test_one_dynamic_candidate_is_a_uniform_negative(communities):
     _, epoch = prepared(communities, "blocked", negatives="dynamic", n_candidates=1)
     assert epoch.negatives.is_plain
+
+
+@pytest.mark.parametrize("verify", [True, False])
+@pytest.mark.parametrize("schedule", ["blocked", "hogwild"])
+def test_k_os_warp_chooses_among_all_positives_at_hand_and_takes_the_weight_of_the_chosen(schedule, verify):
+    # Everybody has items 0 to 7 and likes them in this order; only item 2 has a weight. All are in one block.
+    dense = np.zeros((30, 60))
+    dense[:, :8] = 1
+    matrix = scipy.sparse.csr_array(dense, dtype=np.float32)
+    weights = (matrix.indices == 2).astype(np.float32)
+    for rank, is_moved in ((3, True), (4, False)):
+        tables, epoch = prepared(matrix, schedule, factors=1, weights=weights, loss="k-os-warp", n_negatives=1,
+                                 n_positives=8, positive_rank=rank, verify=verify)  # fmt: skip
+        assert schedule == "hogwild" or len(epoch.user_starts) == 2
+        tables.users[:, 0] = tables.items[:, 0] = 1
+        tables.items[:8, 0] -= np.arange(8) / 100
+        sums = last(epoch.run_epoch(tables, _schedules.Step(1e-7, 0.0, 0.0, 0.0, 0.0), 1))
+        assert sums.n_updates == matrix.nnz
+        assert_array_equal(np.flatnonzero(tables.unpack()[2] > 0), [2] if is_moved else [])
+
+
+def test_k_os_warp_has_few_blocks_so_that_users_have_several_positives_in_one():
+    positives = _schedules.Positives.of(given_log(n_users=4000, n_items=3000)[0], None)  # 40 each
+    assert [_schedules.blocks_for_choice(positives, n, 32) for n in (1, 2, 5, 10, 40)] == [32, 32, 9, 4, 4]
+    assert _schedules.blocks_for_choice(positives, 10, 3) == 3
+    _, epoch = prepared(given_log(n_users=4000, n_items=3000)[0], "blocked", loss="k-os-warp", n_positives=5)
+    assert len(epoch.user_starts) - 1 == 9

@@ -10,6 +10,13 @@ import pytest
 MODULES = [
     "fastbpr",
     "fastbpr.baselines",
+    "fastbpr.compat.implicit.bpr",
+    "fastbpr.compat.implicit.evaluation",
+    "fastbpr.compat.implicit.utils",
+    "fastbpr.compat.lightfm",
+    "fastbpr.compat.lightfm.cross_validation",
+    "fastbpr.compat.lightfm.data",
+    "fastbpr.compat.lightfm.evaluation",
     "fastbpr.diagnosis",
     "fastbpr.errors",
     "fastbpr.evaluation",

@@ -31,7 +31,8 @@ def prepared(matrix, schedule, *, factors=8, num_threads=1, weights=None, item_b
         rng.normal(0, 0.1, (matrix.shape[0], factors)).astype(np.float32),
         rng.normal(0, 0.1, (matrix.shape[1], factors)).astype(np.float32),
         np.zeros(matrix.shape[1], dtype=np.float32) if item_bias else None,
-        adagrad=recipe.get("optimizer") == "adagrad",
+        sums=Recipe(**recipe).keeps_sums,
+        user_biases=np.zeros(matrix.shape[0], dtype=np.float32) if Recipe(**recipe).has_user_biases else None,
     )
     return tables, _schedules.SCHEDULES[schedule](positives, tables, Recipe(**recipe), num_threads, given)
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import reference
-from helpers import negatives_of
+from helpers import draws_of, negatives_of
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import stats
 
 from fastbpr import _tables
 
@@ -16,9 +17,9 @@ def small_model(n_users, n_items, factors, seed):
     return reference.Model(*(part / 3 for part in model))
 
 
-def packed(model, *, adagrad=False, item_bias=True):
+def packed(model, *, sums=False, item_bias=True):
     parts = [part.astype(np.float32) for part in model]
-    return _tables.pack(*parts[:2], parts[2] if item_bias else None, adagrad=adagrad)
+    return _tables.pack(*parts[:2], parts[2] if item_bias else None, sums=sums)
 
 
 def random_steps(n, n_users, n_items, n_negatives, seed):
@@ -28,15 +29,15 @@ def random_steps(n, n_users, n_items, n_negatives, seed):
     return np.hstack([rng.integers(n_users, size=(n, 1)), positive, negatives]).astype(np.int32)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adagrad"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adagrad", "adadelta"])
 @pytest.mark.parametrize("loss", ["bpr", "softmax"])
 @pytest.mark.parametrize("n_negatives", [1, 2, 7])
 @pytest.mark.parametrize("factors", [1, 15, 32, 33, 64, 100, 128, 256])
 def test_steps_follow_the_formula(training, factors, n_negatives, loss, optimizer):
     n_users, n_items = 5, 11
     model = small_model(n_users, n_items, factors, seed=factors)
-    tables = packed(model, adagrad=optimizer == "adagrad")
-    adagrad = reference.Adagrad(model) if optimizer == "adagrad" else None
+    tables = packed(model, sums=optimizer != "sgd")
+    moving = reference.OPTIMIZERS[optimizer](model)
     recipe = {"loss": loss, "optimizer": optimizer, "n_negatives": n_negatives}
     steps = random_steps(60, n_users, n_items, n_negatives, seed=1)
     weights = np.random.default_rng(2).random(60).astype(np.float32)
@@ -49,7 +50,7 @@ def test_steps_follow_the_formula(training, factors, n_negatives, loss, optimize
         scores = model.item_factors @ model.user_factors[user] + model.item_biases
         pulls, one_loss = reference.pulls_and_loss(loss, scores[positive], scores[negatives])
         expected += one_loss
-        reference.apply_step(model, user, positive, negatives, pulls * weight, STRENGTHS, adagrad)
+        reference.apply_step(model, user, positive, negatives, pulls * weight, STRENGTHS, moving)
 
     for actual, wanted in zip(tables.unpack(), model, strict=True):
         assert_allclose(actual, wanted, rtol=5e-4, atol=5e-5)
@@ -170,6 +171,122 @@ def test_warp_draws_as_often_as_its_rank_estimate_says(training):
     assert_allclose(counts[1:4], expected, atol=4 * np.sqrt(expected[0]))
     missed = 4000 * (1 - chance) ** 25
     assert_allclose(counts[26], missed, atol=4 * np.sqrt(missed * (1 - missed / 4000)))
+
+
+def test_warp_finds_the_same_negatives_as_single_draws_do(training):
+    # The steps of one stream: each goes on where the one before stopped, whatever was drawn in vain.
+    n_items, n_sampled, rate = 60, 11, 1e-6
+    positives = np.arange(20, dtype=np.int32)  # a third of the draws are drawn again
+    rng = np.random.default_rng(0)
+    scores = np.where(rng.random(n_items) < 0.1, 0.5, -5.0)
+    scores[:20] = 1.0
+    found = np.zeros(3, dtype=int)
+    for seed in range(200):
+        model = reference.Model(np.ones((1, 1)), scores[:, None].copy(), np.zeros(n_items))
+        tables = packed(model)
+        negatives = negatives_of(n_items, tables, loss="warp", n_negatives=n_sampled)
+        draws = draws_of(training, negatives, n_items, positives, 3 * n_sampled, seed)
+        expected, place = np.zeros(n_items), 0
+        for _ in range(3):
+            sampled = scores[draws[place : place + n_sampled]] > 0
+            if sampled.any():
+                expected[0] += reference.warp_pull(n_items, sampled.argmax() + 1)
+                expected[draws[place + sampled.argmax()]] -= reference.warp_pull(n_items, sampled.argmax() + 1)
+            place += sampled.argmax() + 1 if sampled.any() else n_sampled
+        training.make_steps(
+            tables, negatives, reference.Strengths(rate, 0, 0, 0, 0), seed, np.zeros((3, 2), dtype=np.int32),
+            np.ones(3, dtype=np.float32), np.array([0, 20]), positives,
+        )  # fmt: skip
+        assert_allclose(tables.unpack()[2] / rate, expected, rtol=2e-3, atol=1e-6)
+        found[min(np.count_nonzero(expected), 2)] += 1
+    assert found[0] > 3
+    assert found[2] > 100
+
+
+@pytest.mark.parametrize(("n_positives", "rank"), [(1, 1), (6, 1), (6, 3), (6, 6), (10, 5)])
+def test_k_os_warp_takes_the_positive_of_its_rank_among_those_drawn(training, n_positives, rank):
+    n_own, n = 12, 6000
+    scores = np.append(np.linspace(0.4, 1, n_own), 0.9)  # the negative violates beside any of them
+    order = np.argsort(-scores[:n_own])
+    model = reference.Model(np.ones((1, 1)), scores[:, None].copy(), np.zeros(n_own + 1))
+    tables = packed(model)
+    recipe = {"loss": "k-os-warp", "n_negatives": 1, "n_positives": n_positives, "positive_rank": rank}
+    _, _, n_updates = training.make_steps(
+        tables, negatives_of(n_own + 1, tables, **recipe), reference.Strengths(1e-6, 0, 0, 0, 0), 1,
+        np.zeros((n, 2), dtype=np.int32), np.ones(n, dtype=np.float32), np.array([0, n_own]),
+        np.arange(n_own, dtype=np.int32),
+    )  # fmt: skip
+    assert n_updates == n
+    taken = np.rint(tables.unpack()[2][order] / 1e-6)
+    assert taken.sum() == pytest.approx(n, rel=0.01)
+    expected = n * reference.chances_of_positives(n_own, n_positives, rank)
+    common = expected > 5
+    assert stats.chisquare(taken[common] * expected[common].sum() / taken[common].sum(), expected[common]).pvalue > 1e-4
+    assert taken[~common].sum() < 30
+
+
+@pytest.mark.parametrize(("n_own", "taken"), [(1, 0), (2, 0), (3, 1), (4, 1), (7, 3), (9, 4), (10, 4)])
+def test_k_os_warp_takes_a_rank_in_proportion_where_there_are_fewer_positives(training, n_own, taken):
+    scores = np.append(np.linspace(1, 0.4, n_own), 0.9)
+    tables = packed(reference.Model(np.ones((1, 1)), scores[:, None].copy(), np.zeros(n_own + 1)))
+    training.make_steps(
+        tables, negatives_of(n_own + 1, tables, loss="k-os-warp", n_positives=10, positive_rank=5),
+        reference.Strengths(1e-6, 0, 0, 0, 0), 1, np.zeros((20, 2), dtype=np.int32), np.ones(20, dtype=np.float32),
+        np.array([0, n_own]), np.arange(n_own, dtype=np.int32),
+    )  # fmt: skip
+    assert_array_equal(np.flatnonzero(tables.unpack()[2] > 0), [taken])
+
+
+# ---- interactions with signs ------------------------------------------------------------------------------------
+
+
+def signed_model(n_users, n_items, factors, seed):
+    biases = np.random.default_rng(seed + 1).normal(size=n_users).astype(np.float32).astype(float)
+    return reference.SignedModel(*small_model(n_users, n_items, factors, seed), biases)
+
+
+def packed_signed(model, *, sums):
+    return _tables.pack(*(part.astype(np.float32) for part in model[:3]), sums=sums,
+                        user_biases=model.user_biases.astype(np.float32))  # fmt: skip
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adagrad", "adadelta"])
+@pytest.mark.parametrize("factors", [1, 15, 32, 64, 100, 128])
+def test_steps_with_signs_follow_the_formula(training, factors, optimizer):
+    model = signed_model(5, 7, factors, seed=factors)
+    tables = packed_signed(model, sums=optimizer != "sgd")
+    rng = np.random.default_rng(2)
+    interactions = np.column_stack([rng.integers(5, size=80), rng.integers(7, size=80)]).astype(np.int32)
+    weights = (rng.random(80) * rng.choice([-1, 1], size=80)).astype(np.float32)
+    recipe = negatives_of(7, tables, loss="logistic", optimizer=optimizer, rho=0.9, epsilon=1e-4)
+    loss, n_correct, n_updates = training.apply_signed(tables, recipe, STRENGTHS, interactions, weights)
+    moving = reference.Adadelta(model, 0.9, 1e-4) if optimizer == "adadelta" else reference.OPTIMIZERS[optimizer](model)
+    expected, right = reference.apply_signed(model, interactions, weights.astype(float), STRENGTHS, moving)
+    for actual, wanted in zip((*tables.unpack(), tables.user_biases()), model, strict=True):
+        assert_allclose(actual, wanted, rtol=5e-4, atol=5e-5)
+    assert_allclose(loss, expected, rtol=1e-4)
+    assert (n_correct, n_updates) == (right, 80)
+
+
+@pytest.mark.parametrize("weight", [0.7, -1.3])
+def test_a_step_with_a_sign_is_the_negative_gradient_of_its_objective(training, weight):
+    model = signed_model(2, 3, 6, seed=3)
+    strengths, h = STRENGTHS._replace(learning_rate=1e-3), 1e-6
+    tables = packed_signed(model, sums=False)
+    training.apply_signed(tables, negatives_of(3, tables, loss="logistic"), strengths,
+                          np.array([[1, 2]], dtype=np.int32), np.array([weight], dtype=np.float32))  # fmt: skip
+    for part, updated in zip(model, (*tables.unpack(), tables.user_biases()), strict=True):
+        for index in np.ndindex(part.shape):
+            kept = part[index]
+            part[index] = kept + h
+            above = reference.signed_objective(model, 1, 2, weight, strengths)
+            part[index] = kept - h
+            below = reference.signed_objective(model, 1, 2, weight, strengths)
+            part[index] = kept
+            assert_allclose((updated[index] - kept) / -1e-3, (above - below) / (2 * h), rtol=3e-3, atol=1e-3)
+
+
+# ---- hard negatives ---------------------------------------------------------------------------------------------
 
 
 def test_dynamic_takes_the_best_of_its_candidates(training):

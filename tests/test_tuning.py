@@ -183,6 +183,13 @@ def test_what_bpr_does_not_accept_is_not_searched():
     assert set(searched) <= set(SPACE)
 
 
+def test_parameters_are_searched_beside_every_value_that_gives_them_a_meaning():
+    space = SearchSpace(BPR(), {"loss": ["bpr", "warp", "k-os-warp"], "positive_rank": (1, 10)})
+    found = {loss: [space.applies(name, {"loss": loss}) for name in ("max_sampled", "positive_rank")]
+             for loss in ("bpr", "warp", "k-os-warp")}  # fmt: skip
+    assert found == {"bpr": [False, False], "warp": [True, False], "k-os-warp": [True, True]}
+
+
 def test_multipliers_set_the_strengths_apart():
     space = SearchSpace(BPR(), None)
     point = {"regularization": 0.1, "positive_multiplier": 0.5, "negative_multiplier": 2.0}

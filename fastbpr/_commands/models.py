@@ -27,9 +27,9 @@ def train(model: BPR, interactions: Interactions, *, show_progress: bool, **opti
 
 
 def load(path: str) -> BPR:
-    """Read a model file."""
+    """Open a model file: mapped, since a command may need little of it."""
     _validation.check_file(path)
-    return BPR.load(path)
+    return BPR.load(path, mmap=True)
 
 
 def labels_of(model: BPR, what: str) -> np.ndarray:

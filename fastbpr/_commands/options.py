@@ -21,6 +21,7 @@ from fastbpr._similarity import MAPS
 from fastbpr.bpr import BPR, DEFAULTS
 from fastbpr.interactions import Interactions
 
+LOSSES_OF_LOGS = [loss for loss in LOSSES if loss != "logistic"]  # which needs to know what users do not want
 DEFAULT_METRIC = inspect.signature(BPR.fit).parameters["metric"].default
 
 HOW_VALIDATED = """\
@@ -102,7 +103,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     number("--regularization", "regularization", float, "pull of the vectors towards zero")
     number("--iterations", "iterations", int, "epochs")
     for parameter, choices, meaning in (
-        ("loss", LOSSES, "what is minimised"),
+        ("loss", LOSSES_OF_LOGS, "what is minimised"),
         ("negatives", NEGATIVES, "how items that the user does not have are drawn to learn from"),
         ("optimizer", OPTIMIZERS, "how vectors are moved"),
     ):
@@ -111,6 +112,10 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         )
     number("--n-negatives", "n_negatives", int, "negatives for each positive")
     number("--n-candidates", "n_candidates", int, "draws of which a dynamic negative is the best")
+    number("--n-positives", "n_positives", int, "positives that k-os-warp draws for a step")
+    number("--positive-rank", "positive_rank", int, "which of them it takes, from 1, the best")
+    number("--rho", "rho", float, "what adadelta keeps of its running means")
+    number("--epsilon", "epsilon", float, "what adadelta adds to them")
     number("--threads", "num_threads", int, "threads; 0 uses every CPU")
     training.add_argument(
         "--seed", dest="random_state", type=int, metavar="N", default=0,

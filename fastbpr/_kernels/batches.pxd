@@ -23,6 +23,7 @@ cdef struct Model:
     Py_ssize_t user_stride
     Py_ssize_t item_stride
     bint item_bias
+    bint user_bias    # in the user's line of extras
     Step step
 
 cdef struct Batch:
@@ -55,6 +56,7 @@ cdef inline Model model_of(object tables, object step) except *:
     model.user_stride = user_table.shape[1]
     model.item_stride = item_table.shape[1]
     model.item_bias = tables.item_bias
+    model.user_bias = tables.user_bias
     model.step.learning_rate = step.learning_rate
     model.step.reg_user = step.reg_user
     model.step.reg_positive = step.reg_positive

@@ -5,18 +5,21 @@ from fastbpr._kernels.batches cimport WINDOW, Batch, Model, Sums, train_batch
 from fastbpr._kernels.contexts cimport (
     IN_CONTEXT, NEGATIVES, TETRADS, Contexts, draw_in_context, enter_context, offset_of,
 )
-from fastbpr._kernels.negatives cimport Pool, Taken, draw_free
+from fastbpr._kernels.losses cimport K_OS_WARP_LOSS
+from fastbpr._kernels.negatives cimport Pool, Taken, draw_negative
 from fastbpr._kernels.prefetch cimport prefetch_row_to_write
 from fastbpr._kernels.random cimport (
     BUCKET_STREAM, draw_word, position_at, scale_bits, share_of, stream, word_at,
 )
+from fastbpr._kernels.recipes cimport Recipe
 from fastbpr._kernels.sources cimport Sources, pool_of
-from fastbpr._kernels.steps cimport Recipe, train_one
+from fastbpr._kernels.steps cimport train_one
 from fastbpr._kernels.tetrads cimport Tetrads, try_tetrad
 
 cdef enum:
     WARM_VISITS = 4   # visits per item of a block from which on its rows stay in cache by themselves
     SPREAD = 79       # odd; entries k and k + 1 of a window are updated 47 triplets apart
+    STEPS_AHEAD = 4   # of the step whose rows are being fetched
     SLOTS = 8         # entries of a context that wait to make a tetrad; a power of two
 
 cdef struct Buckets:
@@ -58,6 +61,27 @@ cdef inline void draw_candidates(uint64_t* rng, uint32_t n_places, int32_t* firs
     rng[0] = position_at(rng[0], WINDOW)
 
 
+cdef inline void draw_weighted_candidates(uint64_t* rng, const Pool* pool, int32_t* first,
+                                          int32_t* second) noexcept nogil:
+    """Two places for each entry of a window, by their weights: Walker's alias method, without a branch."""
+    cdef:
+        uint64_t start = rng[0], word
+        uint32_t n_places = <uint32_t>pool.n_places
+        Py_ssize_t k
+        int32_t place
+        bint kept
+    for k in range(2 * WINDOW):
+        word = word_at(start, k + 1)
+        place = <int32_t>scale_bits(word >> 32, n_places)
+        kept = (word & <uint64_t>0xFFFFFFFF) < pool.shares[place]
+        place = pool.aliases[place] ^ ((pool.aliases[place] ^ place) & -kept)
+        if k < WINDOW:
+            first[k] = place
+        else:
+            second[k - WINDOW] = place
+    rng[0] = position_at(start, 2 * WINDOW)
+
+
 cdef struct Changes:
     # What contexts make of the entries of a window.
     float[WINDOW] weights
@@ -94,7 +118,10 @@ cdef inline void train_bucket(const Model* model, const Buckets* buckets, Py_ssi
     for window in range(n_windows):
         start = window * window_size
         end = min(start + window_size, size)
-        draw_candidates(&rng, <uint32_t>n_places, first, second)
+        if pool.shares != NULL:
+            draw_weighted_candidates(&rng, pool, first, second)
+        else:
+            draw_candidates(&rng, <uint32_t>n_places, first, second)
         entry = start
         complete = True
         while entry < end:
@@ -102,8 +129,8 @@ cdef inline void train_bucket(const Model* model, const Buckets* buckets, Py_ssi
                 run_end = mark_run(users, places, entry, size, verify, taken)
                 prefetch_row_to_write(model.users + users[entry] * model.width, model.width)
             stop = min(run_end, end)
-            complete &= choose(taken, first + (entry - start), second + (entry - start), stop - entry, items,
-                               n_places, &rng, batch.negatives + (entry - start))
+            complete &= choose(taken, first + (entry - start), second + (entry - start), stop - entry, pool,
+                               &rng, batch.negatives + (entry - start))
             entry = stop
         for k in range(end - start):
             batch.positives[k] = items[places[start + k]]
@@ -231,13 +258,14 @@ cdef inline Py_ssize_t mark_run(const int32_t* users, const int32_t* places, Py_
 
 
 cdef inline bint choose(const Taken* taken, const int32_t* first, const int32_t* second, Py_ssize_t size,
-                        const int32_t* items, Py_ssize_t n_places, uint64_t* rng, int32_t* negatives) noexcept nogil:
+                        const Pool* pool, uint64_t* rng, int32_t* negatives) noexcept nogil:
     """The item of the first of two candidates that is not marked, or a redraw, for entries of one run.
 
     It is -1 where every place is marked; return whether there is none such. Choosing is arithmetic: a branch would be
     mispredicted wherever users have much of the catalogue.
     """
     cdef Taken own = taken[0]
+    cdef const int32_t* items = pool.items
     cdef Py_ssize_t k, n_refused = 0
     cdef int32_t place, first_marked
     for k in range(size):
@@ -249,7 +277,7 @@ cdef inline bint choose(const Taken* taken, const int32_t* first, const int32_t*
         return True
     for k in range(size):
         if own.stamps[first[k]] == own.newest and own.stamps[second[k]] == own.newest:
-            place = draw_free(n_places, taken, rng)
+            place = draw_negative(pool, taken, NULL, 0, rng)
             negatives[k] = items[place] if place >= 0 else -1
             n_refused = -1 if place < 0 else n_refused
     return n_refused >= 0
@@ -290,7 +318,7 @@ cdef inline void train_bucket_stepwise(const Model* model, const Buckets* bucket
         const Sources* sources = &buckets.sources
         Py_ssize_t bucket = user_block * (buckets.n_blocks + 1) + item_block
         int64_t entry, run_end = buckets.starts[bucket], end = buckets.starts[bucket + 1]
-        int64_t given = 0, given_end = 0
+        int64_t given = 0, given_end = 0, own_end = 0
         int32_t user
         int32_t context = -1
     if sources.given_starts != NULL:
@@ -298,6 +326,13 @@ cdef inline void train_bucket_stepwise(const Model* model, const Buckets* bucket
         given_end = sources.given_starts[bucket + 1]
     for entry in range(buckets.starts[bucket], end):
         user = buckets.users[entry]
+        if entry + STEPS_AHEAD < end:
+            prefetch_row_to_write(
+                model.users + buckets.users[entry + STEPS_AHEAD] * model.user_stride, model.user_stride
+            )
+            prefetch_row_to_write(
+                model.items + pool.items[buckets.places[entry + STEPS_AHEAD]] * model.item_stride, model.item_stride
+            )
         if entry == run_end:
             run_end = entry + mark_run(buckets.users + entry, buckets.places + entry, 0, end - entry, sources.verify,
                                        &scratch.taken)
@@ -309,6 +344,13 @@ cdef inline void train_bucket_stepwise(const Model* model, const Buckets* bucket
                 pool.n_given += 1
             if pool.n_given:
                 pool.given_rate = sources.given_rates[user]
+        if buckets.recipe.loss == K_OS_WARP_LOSS and (pool.own == NULL or entry == own_end):
+            own_end = entry + 1
+            while own_end < end and buckets.users[own_end] == user:
+                own_end += 1
+            pool.own = buckets.places + entry
+            pool.n_own = own_end - entry
+            pool.own_weights = buckets.weights + entry if buckets.weights != NULL else NULL
         if buckets.entry_contexts != NULL:
             context = buckets.entry_contexts[entry]
             scratch.counts[IN_CONTEXT] += context >= 0

@@ -5,11 +5,13 @@ from fastbpr._kernels.batches cimport WINDOW, Batch, Model, Sums, train_batch
 from fastbpr._kernels.contexts cimport (
     IN_CONTEXT, NEGATIVES, TETRADS, Contexts, draw_in_context, enter_context, is_in_context, offset_of,
 )
-from fastbpr._kernels.negatives cimport Pool, Taken, draw_free
+from fastbpr._kernels.losses cimport K_OS_WARP_LOSS
+from fastbpr._kernels.negatives cimport Pool, Taken, draw_negative
 from fastbpr._kernels.prefetch cimport prefetch, prefetch_row_to_write
 from fastbpr._kernels.random cimport draw_below_large, draw_occurrence, draw_word, share_of
+from fastbpr._kernels.recipes cimport Recipe
 from fastbpr._kernels.sources cimport Sources, pool_of, take_given
-from fastbpr._kernels.steps cimport Recipe, train_one
+from fastbpr._kernels.steps cimport train_one
 from fastbpr._kernels.tetrads cimport Tetrads, try_tetrad
 
 cdef enum:
@@ -105,10 +107,14 @@ cdef inline void train_chunk(
                 take_given(&pool, sources, users[k])
                 if has_contexts:
                     enter_context(&pool, &occurrences.contexts, context, 0, users[k])
+                if recipe.loss == K_OS_WARP_LOSS:
+                    pool.own = &indices[indptr[users[k]]]
+                    pool.n_own = indptr[users[k] + 1] - indptr[users[k]]
+                    pool.own_weights = weights + indptr[users[k]] if weights != NULL else NULL
                 counts[NEGATIVES] += train_one(model, recipe, &pool, &taken, users[k], batch.positives[k],
                                                own_weights[k], &rng, room, &sums)
                 continue
-            batch.negatives[k] = draw_free(model.n_items, &taken, &rng)
+            batch.negatives[k] = draw_negative(&pool, &taken, NULL, 0, &rng)
             if has_contexts:
                 enter_context(&pool, &occurrences.contexts, context, 0, users[k])
                 item = -1

@@ -11,6 +11,8 @@ cdef enum:
     BPR_LOSS = 0
     WARP_LOSS = 1
     SOFTMAX_LOSS = 2
+    K_OS_WARP_LOSS = 3
+    LOGISTIC_LOSS = 4  # of one interaction: see signs.pxd
 
 
 cdef inline float bpr_pulls(float positive, const float* negatives, Py_ssize_t n, float* pulls) noexcept nogil:

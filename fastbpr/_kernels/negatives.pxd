@@ -34,6 +34,9 @@ cdef struct Pool:
     const int32_t* given      # (n_given,)  places that the user at hand is known not to want
     Py_ssize_t n_given
     float given_rate          # how often one of these is the negative
+    const int32_t* own        # (n_own,)  places of the positives of the user at hand; for k-OS WARP only
+    const float* own_weights  # (n_own,), or NULL
+    Py_ssize_t n_own
     const int32_t* in_context  # (n_in_context,)  places of the items that the context at hand shows
     Py_ssize_t n_in_context
     Py_ssize_t n_visible      # the same of all blocks

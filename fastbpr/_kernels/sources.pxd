@@ -1,13 +1,14 @@
 """What Python decides about steps and negatives (`_negatives.Negatives`), as the kernels want it."""
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
+from fastbpr._kernels.losses cimport warp_pull
 from fastbpr._kernels.negatives cimport Pool
-from fastbpr._kernels.steps cimport Recipe
+from fastbpr._kernels.recipes cimport Recipe
 
 cdef struct Sources:
     # Where an epoch's negatives come from; `Pool` is the part of a block. NULL is what the recipe has no use for.
     bint verify               # whether a user's positives are no negatives
-    bint is_plain             # one uniform negative, BPR, SGD: by batches
+    bint is_plain             # one negative whatever the factors are, BPR, SGD: by batches
     const uint32_t* shares    # (n_items,)  alias tables of the blocks
     const int32_t* aliases
     const int32_t* orders     # blocks of (n_orders, n_places)
@@ -21,15 +22,22 @@ cdef struct Sources:
     const float* given_rates     # (n_users,)  how often one of the user's given negatives is taken
 
 
-cdef inline Recipe recipe_of(object negatives) except *:
+cdef inline Recipe recipe_of(object negatives, Py_ssize_t n_items) except *:
     """How steps are made, from a `_negatives.Negatives`."""
     cdef Recipe recipe
+    cdef Py_ssize_t k
     cdef const float[::1] corrections = negatives.corrections
     recipe.loss = negatives.loss
     recipe.n_negatives = negatives.n_negatives
     recipe.n_candidates = negatives.n_candidates
-    recipe.adagrad = negatives.adagrad
-    recipe.n_factors = negatives.n_factors
+    recipe.n_positives = negatives.n_positives
+    recipe.positive_rank = negatives.positive_rank
+    recipe.optimizer.kind = negatives.optimizer
+    recipe.optimizer.rho = negatives.rho
+    recipe.optimizer.epsilon = negatives.epsilon
+    recipe.optimizer.n_factors = negatives.n_factors
+    for k in range(recipe.n_negatives):
+        recipe.pulls[k] = warp_pull(n_items, k + 1)
     recipe.corrections = &corrections[0] if corrections.shape[0] else NULL
     return recipe
 
@@ -86,6 +94,9 @@ cdef inline Pool pool_of(const Sources* sources, int64_t first_item, Py_ssize_t 
     pool.given = NULL
     pool.n_given = 0
     pool.given_rate = 0
+    pool.own = NULL
+    pool.own_weights = NULL
+    pool.n_own = 0
     pool.in_context = NULL
     pool.n_in_context = 0
     pool.n_visible = 0

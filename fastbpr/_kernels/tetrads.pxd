@@ -10,9 +10,10 @@ users, cancels: what is left is who preferred what (the tetrad logit of Graham 2
 from libc.stdint cimport int32_t, int64_t
 
 from fastbpr._kernels.batches cimport Model, Sums
+from fastbpr._kernels.optimizers cimport ROW_SQUARES, move_row
 from fastbpr._kernels.pointwise cimport Row, dot, loss_of, pull_of, softplus_of
+from fastbpr._kernels.recipes cimport Recipe
 from fastbpr._kernels.search cimport contains
-from fastbpr._kernels.steps cimport ROW_SQUARES, Recipe, move_row
 
 cdef struct Tetrads:
     const float* rates            # (n_contexts,)  share of a context's steps that are tetrads; NULL if there are none
@@ -64,11 +65,11 @@ cdef inline void apply_width(const Model* model, const Recipe* recipe, Py_ssize_
         items[f] = q_i[f] - q_j[f]
     half_delta = <float>0.5 * dot(users, items, width)
     pull = <float>0.5 * weight * pull_of(half_delta)
-    move_row(<Row>p_u, <const Row>items, width, pull, model.step.reg_user, recipe, rate, p_u + width)
-    move_row(<Row>p_v, <const Row>items, width, -pull, model.step.reg_user, recipe, rate, p_v + width)
-    move_row(<Row>q_i, <const Row>users, width, pull, model.step.reg_positive, recipe, rate,
+    move_row(<Row>p_u, <const Row>items, width, pull, model.step.reg_user, &recipe.optimizer, rate, p_u + width)
+    move_row(<Row>p_v, <const Row>items, width, -pull, model.step.reg_user, &recipe.optimizer, rate, p_v + width)
+    move_row(<Row>q_i, <const Row>users, width, pull, model.step.reg_positive, &recipe.optimizer, rate,
              q_i + width + ROW_SQUARES)
-    move_row(<Row>q_j, <const Row>users, width, -pull, model.step.reg_positive, recipe, rate,
+    move_row(<Row>q_j, <const Row>users, width, -pull, model.step.reg_positive, &recipe.optimizer, rate,
              q_j + width + ROW_SQUARES)
     sums.loss += loss_of(softplus_of(half_delta))
     sums.n_correct += half_delta > 0

@@ -21,6 +21,7 @@ class _Step(Protocol):
 GROUP_SIZE: int
 MAX_NEGATIVES: int
 MAX_CANDIDATES: int
+MAX_POSITIVES: int
 SLOTS: int
 
 def train_stages(
@@ -88,6 +89,9 @@ def apply_steps(
     step: _Step,
     steps: NDArray[np.int32],
     weights: NDArray[np.float32],
+) -> tuple[float, int, int]: ...
+def apply_signed(
+    tables: Tables, negatives: Negatives, step: _Step, interactions: NDArray[np.int32], weights: NDArray[np.float32]
 ) -> tuple[float, int, int]: ...
 def apply_tetrads(
     tables: Tables, negatives: Negatives, step: _Step, tetrads: NDArray[np.int32], weights: NDArray[np.float32]

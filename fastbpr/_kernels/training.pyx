@@ -11,8 +11,8 @@ hogwild   Chunks of interactions drawn at random, negatives from the whole catal
 
 Memory layout (made by fastbpr/_tables.py). Row u of `user_table` is p_u in the first floats, then zeros to `width`, a
 multiple of LANES. Row i of `item_table` is the same for q_i. Where there is more to know about a row, LANES more floats
-follow: of an item b_i and Adagrad's sums for the row and for the bias, of a user Adagrad's sum. So what belongs to a
-row shares its cache line with nothing that another thread writes. Rows start on 64-byte boundaries.
+follow, laid out in optimizers.pxd: biases, and what Adagrad and Adadelta remember. So what belongs to a row
+shares its cache line with nothing that another thread writes. Rows start on 64-byte boundaries.
 
 What every function here trusts: indices are in range; CSR rows and blocks are sorted and without duplicates;
 every weight is finite; no other thread holds the tables.
@@ -27,13 +27,14 @@ from fastbpr._kernels.batches cimport GROUP, WINDOW, Batch, Model, Sums, model_o
 from fastbpr._kernels.buckets cimport SLOTS as WAITING_SLOTS
 from fastbpr._kernels.buckets cimport Buckets, Scratch, train_one_bucket
 from fastbpr._kernels.contexts cimport contexts_of
+from fastbpr._kernels.drawing cimport score_items, score_of
 from fastbpr._kernels.hogwild cimport CHUNK, Occurrences, train_chunk
 from fastbpr._kernels.negatives cimport Pool, Taken, draw_negative, highest_attention
 from fastbpr._kernels.random cimport CHUNK_STREAM, stream
+from fastbpr._kernels.recipes cimport MOST_CANDIDATES, MOST_NEGATIVES, MOST_POSITIVES, Recipe
+from fastbpr._kernels.signs cimport train_signed
 from fastbpr._kernels.sources cimport Sources, pool_of, recipe_of, sources_of, take_given
-from fastbpr._kernels.steps cimport (
-    MOST_CANDIDATES, MOST_NEGATIVES, Recipe, apply_losses, score_items, score_of, train_one,
-)
+from fastbpr._kernels.steps cimport apply_losses, train_one
 from fastbpr._kernels.tasks cimport SPINS, claim, read_counter, set_counter, take_ticket, wait_a_little
 from fastbpr._kernels.tetrads cimport apply_tetrad, tetrads_of
 
@@ -43,6 +44,7 @@ cdef enum:
 GROUP_SIZE = GROUP
 MAX_NEGATIVES = MOST_NEGATIVES
 MAX_CANDIDATES = MOST_CANDIDATES
+MAX_POSITIVES = MOST_POSITIVES
 SLOTS = WAITING_SLOTS
 
 
@@ -82,7 +84,7 @@ def train_stages(
         Buckets buckets
         int num_threads = <int>stamps.shape[0]
         int64_t n_finished = 0
-    buckets.recipe = recipe_of(negatives)
+    buckets.recipe = recipe_of(negatives, model.n_items)
     buckets.sources = sources_of(negatives)
     buckets.entry_contexts = &bucket_contexts[0] if bucket_contexts.shape[0] else NULL
     if buckets.entry_contexts != NULL:
@@ -183,7 +185,7 @@ def train_chunks(
     """Train the given chunks of one hogwild epoch in place."""
     cdef:
         Model model = model_of(tables, step)
-        Recipe recipe = recipe_of(negatives)
+        Recipe recipe = recipe_of(negatives, model.n_items)
         Sources sources = sources_of(negatives)
         Occurrences occurrences
         int num_threads = <int>rows_of_threads.shape[0]
@@ -246,7 +248,7 @@ def make_steps(
     """Make the steps of given interactions in order; return (sum of losses, correctly ordered, updates)."""
     cdef:
         Model model = model_of(tables, step)
-        Recipe recipe = recipe_of(negatives)
+        Recipe recipe = recipe_of(negatives, model.n_items)
         Sources sources = sources_of(negatives)
         Pool pool = pool_of(&sources, 0, model.n_items, NULL)
         Taken taken = Taken(NULL, 0, NULL, 0)
@@ -260,13 +262,15 @@ def make_steps(
         taken.positives = &indices[indptr[user]]
         taken.n_positives = indptr[user + 1] - indptr[user]
         take_given(&pool, &sources, user)
+        pool.own = taken.positives
+        pool.n_own = taken.n_positives
         train_one(&model, &recipe, &pool, &taken, user, interactions[k, 1], weights[k], &rng, &direction[0], &sums)
     return sums.loss, sums.n_correct, sums.n_updates
 
 
 def apply_steps(
     object tables,                       # in/out
-    object negatives,                    # in   a `_negatives.Negatives`; not of WARP
+    object negatives,                    # in   a `_negatives.Negatives`; of BPR or softmax
     object step,
     const int32_t[:, ::1] steps,         # in   (n, 2 + n_negatives)  user, positive, negatives
     const float[::1] weights,            # in   (n,)
@@ -274,7 +278,7 @@ def apply_steps(
     """Apply steps with given negatives in order; return (sum of losses, correctly ordered, updates)."""
     cdef:
         Model model = model_of(tables, step)
-        Recipe recipe = recipe_of(negatives)
+        Recipe recipe = recipe_of(negatives, model.n_items)
         Sums sums = Sums(0, 0, 0)
         float[MOST_NEGATIVES] scores
         float[::1] direction = np.empty(model.width, dtype=np.float32)
@@ -288,6 +292,26 @@ def apply_steps(
     return sums.loss, sums.n_correct, sums.n_updates
 
 
+def apply_signed(
+    object tables,                       # in/out
+    object negatives,                    # in   a `_negatives.Negatives`
+    object step,
+    const int32_t[:, ::1] interactions,  # in   (n, 2)  user, item
+    const float[::1] weights,            # in   (n,)  with the signs
+):
+    """Apply steps of the logistic loss in order; return (sum of losses, scores with the right sign, updates)."""
+    cdef:
+        Model model = model_of(tables, step)
+        Recipe recipe = recipe_of(negatives, model.n_items)
+        Sums sums = Sums(0, 0, 0)
+        float[::1] direction = np.empty(model.width, dtype=np.float32)
+        Py_ssize_t k
+    for k in range(interactions.shape[0]):
+        train_signed(&model, &recipe.optimizer, model.users + interactions[k, 0] * model.user_stride,
+                     interactions[k, 1], weights[k], &direction[0], &sums)
+    return sums.loss, sums.n_correct, sums.n_updates
+
+
 def apply_tetrads(
     object tables,                       # in/out
     object negatives,                    # in   a `_negatives.Negatives`
@@ -298,7 +322,7 @@ def apply_tetrads(
     """Apply tetrads in order; return (sum of losses, correctly ordered, updates)."""
     cdef:
         Model model = model_of(tables, step)
-        Recipe recipe = recipe_of(negatives)
+        Recipe recipe = recipe_of(negatives, model.n_items)
         Sums sums = Sums(0, 0, 0)
         float[::1] room = np.empty(2 * model.width, dtype=np.float32)
         Py_ssize_t k

@@ -180,6 +180,14 @@ def check_tables(model: Any, *, finite: bool = False) -> tuple[np.ndarray, np.nd
     return users, items, biases
 
 
+def check_user_biases(model: Any, n_users: int) -> np.ndarray:
+    """Return the biases of a model's users, even where assigned."""
+    biases = check_vectors(model, "user_biases", ndim=1)
+    if len(biases) != n_users:
+        raise ValueError(f"user_biases must have shape ({n_users},), one for each user, got {biases.shape}.")
+    return biases
+
+
 def check_removed_directions(model: Any, factors: int) -> np.ndarray | None:
     """Return the directions that a model leaves out where it compares items, None if there are none."""
     if getattr(model, "removed_directions", None) is None:

@@ -11,12 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from fastbpr._blocks import slices
 from fastbpr.errors import ModelFileError
 
 
 def check_text_labels(name: str, labels: np.ndarray) -> list[str | None]:
     """Return labels that are strings or None, as a list; other objects cannot be stored without pickle."""
     texts = labels.tolist()
+    if set(map(type, texts)) <= {str, type(None)}:  # in a third of the time
+        return texts
     bad = next((text for text in texts if text is not None and not isinstance(text, str)), None)
     if bad is not None:
         raise TypeError(f"{name} must be all numbers or all strings to be saved, got {bad!r}. Convert them.")
@@ -24,9 +27,23 @@ def check_text_labels(name: str, labels: np.ndarray) -> list[str | None]:
 
 
 def check_storable(name: str, labels: np.ndarray) -> None:
-    """Refuse labels that a model file cannot hold."""
+    """Refuse labels, or other arrays, that a model file cannot hold."""
     if labels.dtype.kind == "O":
         check_text_labels(name, labels)
+    elif labels.dtype.kind not in "biufcmMU" or labels.dtype.char in "gG":
+        raise TypeError(f"{name} must be all numbers or all strings to be saved, got dtype {labels.dtype}. Convert it.")
+
+
+def check_text_parts(text: np.ndarray, ends: np.ndarray) -> None:
+    """Refuse arrays that no text labels are stored in."""
+    if text.ndim != 1 or text.dtype != np.uint8 or ends.ndim != 1 or ends.dtype != np.int64:
+        raise ValueError("Text must be bytes with one axis, and the ends of labels integers.")
+
+
+def check_ends(fit: bool) -> None:
+    """Refuse ends of labels that do not rise to the end of the text."""
+    if not fit:
+        raise ValueError("The ends of labels must fit their text.")
 
 
 @contextlib.contextmanager
@@ -34,7 +51,7 @@ def whole_model(path: Any, problem: str, errors: tuple[type[Exception], ...], *,
     """Turn what reading a file that is no whole model, or other kind, leads to into a `ModelFileError`."""
     try:
         yield
-    except (FileNotFoundError, IsADirectoryError, PermissionError):
+    except ModelFileError:
         raise
     except errors as error:
         raise ModelFileError(f"path must be {A[kind]} written by fastbpr, but {str(path)!r} {problem}.") from error
@@ -43,47 +60,105 @@ def whole_model(path: Any, problem: str, errors: tuple[type[Exception], ...], *,
 A = {"model": "a model", "features": "a file of features"}
 
 
+def check_file_part(path: Any, fits: bool, what: str, problem: str, *, kind: str = "model") -> None:
+    """Refuse a file of which a part is not as it must be to be read."""
+    if not fits:
+        raise ModelFileError(
+            f"path must be {A[kind]} written by fastbpr, but {str(path)!r} cannot be read as one: it is damaged or of "
+            f"another kind ({what} {problem})."
+        )
+
+
 def check_header(path: Any, header: Any, known_version: int, *, kind: str = "model") -> None:
     """Refuse the header of a foreign file, of another kind or a newer version."""
     if not isinstance(header, dict) or header.get("format") != f"fastbpr {kind}":
         raise ModelFileError(f"path must be {A[kind]} written by fastbpr, but {str(path)!r} is another kind of file.")
-    if not isinstance(header.get("version"), int) or header["version"] > known_version:
+    if type(header.get("version")) is not int or not 1 <= header["version"] <= known_version:
         raise ModelFileError(
             f"path must be {A[kind]} of format version {known_version} or older, but {str(path)!r} has version "
             f"{header.get('version')!r} ({header.get('written_by')}). Update fastbpr."
         )
 
 
-def check_model_arrays(path: Any, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-    """Refuse a model whose arrays are missing or do not fit each other: a kernel would read out of bounds."""
+def check_model_arrays(
+    path: Any, header: dict[str, Any], arrays: dict[str, Any], *, look_at_values: bool = True
+) -> None:
+    """Refuse a model whose arrays are missing or do not fit each other: a kernel would read out of bounds.
+
+    Without `look_at_values`, only names, dtypes and shapes are judged, so that nothing is read; `check_liked` must be
+    called before the training positives are used.
+    """
     try:
         users, items, biases = (arrays[name] for name in ("user_factors", "item_factors", "item_biases"))
         indptr, indices = arrays["liked_indptr"], arrays["liked_indices"]
+        removed = arrays.get("removed_directions", items)
         fits = (
-            all(array.dtype == np.float32 for array in (users, items, biases))
-            and users.ndim == items.ndim == 2
-            and users.shape[1] == items.shape[1]
+            all(array.dtype == np.float32 for array in (users, items, biases, removed))
+            and users.ndim == items.ndim == removed.ndim == 2
+            and users.shape[1] == items.shape[1] == removed.shape[1] >= 1
+            and len(items) >= 1
             and biases.shape == (len(items),)
             and indptr.dtype == np.int64
             and indices.dtype == np.int32
             and indptr.shape == (len(users) + 1,)
-            and indptr[0] == 0
-            and indptr[-1] == len(indices)
-            and bool((np.diff(indptr) >= 0).all())
-            and (len(indices) == 0 or (indices.min() >= 0 and indices.max() < len(items)))
-            and len(arrays.get("user_labels", users)) == len(users)
-            and len(arrays.get("item_labels", items)) == len(items)
-            and len(arrays.get("item_names", items)) == len(items)
-            and arrays.get("removed_directions", items).shape[1:] == items.shape[1:]
-            and arrays.get("removed_directions", items).dtype == np.float32
-            and all(np.isfinite(array).all() for array in (users, items, biases))
-            and bool(np.isfinite(arrays.get("removed_directions", items)).all())
+            and indices.ndim == 1
+            and all(
+                len(arrays.get(name, rows)) == len(rows) and getattr(arrays.get(name), "ndim", 1) == 1
+                for name, rows in (("user_labels", users), ("item_labels", items), ("item_names", items))
+            )
+            and components_fit(arrays, "user", users)
+            and components_fit(arrays, "item", items)
             and isinstance(header["history"], list)
         )
     except (KeyError, TypeError, AttributeError, IndexError):
         fits = False
+    if fits and look_at_values:
+        fits = all(is_finite(array) for array in arrays.values() if getattr(array, "dtype", None) == np.float32)
+        check_liked(path, indptr, indices, len(items))
     if not fits:
         raise ModelFileError(f"path must be a whole model, but the parts of {str(path)!r} do not fit each other.")
+
+
+N_SUMS = 4  # for a row, and its bias
+
+
+def components_fit(arrays: dict[str, Any], what: str, rows: np.ndarray) -> bool:
+    """Whether biases, an optimiser's sums, and what rows are sums of, as far as there are any, look like such."""
+    named = {f"{what}_biases": (len(rows),), f"{what}_sums": (len(rows), N_SUMS)}
+    for name, shape in named.items():
+        if name in arrays and (arrays[name].dtype != np.float32 or arrays[name].shape != shape):
+            return False
+    for part in ("feature", "own"):
+        vectors, biases = (arrays.get(f"{what}_{part}_{kind}") for kind in ("factors", "biases"))
+        if vectors is None and biases is None:
+            continue
+        if vectors.dtype != np.float32 or vectors.ndim != 2 or vectors.shape[1] != rows.shape[1]:
+            return False
+        if part == "own" and len(vectors) not in (0, len(rows)):
+            return False
+        if biases is not None and (biases.dtype != np.float32 or biases.shape != (len(vectors),)):
+            return False
+    return True
+
+
+def is_finite(array: np.ndarray) -> bool:
+    """Whether there is neither NaN nor infinity, without a second array of that size."""
+    rows = 2**18 // max(int(np.prod(array.shape[1:])), 1)
+    return all(bool(np.isfinite(array[part]).all()) for part in slices(len(array), rows))
+
+
+def check_liked(path: Any, indptr: np.ndarray, indices: np.ndarray, n_items: int) -> None:
+    """Refuse training positives that point outside their arrays or the items."""
+    if (
+        indptr[0] != 0
+        or indptr[-1] != len(indices)
+        or (indptr[1:] < indptr[:-1]).any()
+        or (len(indices) and (indices.min() < 0 or indices.max() >= n_items))
+    ):
+        raise ModelFileError(
+            f"path must be a whole model, but the parts of {str(path)!r} do not fit each other: training positives are "
+            "no items."
+        )
 
 
 def check_kind(path: Any, header: dict[str, Any], kinds: Mapping[str, type]) -> type:

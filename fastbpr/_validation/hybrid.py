@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from fastbpr._validation.matrices import canonical_csr, check_structure, describe
+from fastbpr._validation.matrices import canonical_csr, check_structure, check_user_items, describe
 from fastbpr._validation.values import check_flag
 
 SIDES = ("user", "item")
@@ -74,6 +74,25 @@ def check_columns(name: str, shape: tuple[int, ...], n_features: int | None, kno
         raise ValueError(
             f"{name} must have the {known} columns that the model knows, and new ones behind them, got shape {shape}."
         )
+
+
+def check_shape_of(name: str, value: Any) -> tuple[int, int]:
+    """Return the shape of interactions, whose values are checked elsewhere."""
+    matrix = getattr(value, "user_items", value)
+    if not scipy.sparse.issparse(matrix) or matrix.ndim != 2:
+        matrix = check_user_items(name, value)  # which refuses it
+    return matrix.shape
+
+
+def check_rows_named(what: str, features: Any, user_items: Any) -> None:
+    """Refuse features whose rows are said to be other users or items than the data's."""
+    described, known = getattr(features, "row_labels", None), getattr(user_items, f"{what}_labels", None)
+    if described is None or known is None or np.array_equal(described, known):
+        return
+    raise ValueError(
+        f"{what}_features must have the rows of user_items, in the same order, got features of others. Name them: "
+        f"features.transform(frame, rows=user_items.{what}_labels)."
+    )
 
 
 def check_own_vectors(name: str, value: Any) -> dict[str, bool]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 import scipy.sparse
-
-from fastbpr._validation.values import check_choice
 
 MAX_ROWS = 2**31 - 1  # users or items: ids are int32 in the kernels
 
@@ -130,31 +127,6 @@ def problem_of_compressed(matrix: Any) -> str | None:
     if len(used) and (used.min() < 0 or used.max() >= n_columns):
         return f"its indices run from {used.min()} to {used.max()} where {n_columns} is the size"
     return None
-
-
-def check_training_data(user_items: Any, weights: Any) -> tuple[scipy.sparse.csr_array, np.ndarray | None]:
-    """Return the canonical training matrix and its weights, None if every interaction counts the same."""
-    check_choice("weights", weights, [None, "values", "ignore"])
-    matrix = check_user_items("user_items", user_items)
-    n_items = matrix.shape[1]
-    if n_items < 2:
-        raise ValueError(f"user_items must have at least 2 items, got shape {matrix.shape}: no negative can be drawn.")
-    if matrix.nnz == np.count_nonzero(np.diff(matrix.indptr)) * n_items:
-        raise ValueError(
-            "user_items must leave some item unobserved for some user, got a matrix in which every user with "
-            f"interactions has all {n_items} items: no negative can be drawn."
-        )
-    if weights is None:
-        weights = "values" if getattr(user_items, "has_weights", False) else "ignore"
-        if weights == "ignore" and scipy.sparse.issparse(user_items) and matrix.data.min() != matrix.data.max():
-            warnings.warn(
-                "user_items has different values, and each interaction counts once. Pass weights='values' to use them "
-                "as weights, or weights='ignore' to confirm.",
-                stacklevel=3,
-            )
-    if weights == "ignore":
-        return matrix, None
-    return matrix, (matrix.data / matrix.data.mean(dtype=np.float64)).astype(np.float32)
 
 
 def check_given_negatives(

@@ -51,7 +51,7 @@ def check_rows_given(name: str, value: Any) -> None:
         )
 
 
-def check_not_both(name: str, value: bool, other: str) -> None:
+def check_one_source_of_users(name: str, value: bool, other: str) -> None:
     """Refuse to compute users both from what they have and from what is known about them."""
     if value:
         raise ValueError(

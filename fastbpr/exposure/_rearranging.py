@@ -12,7 +12,8 @@ from fastbpr.exposure import _models
 # What such a model has of the one it rearranges.
 SHARED = (
     "recommend", "score", "similar_users", "user_rows", "item_rows", "user_labels", "item_labels", "item_names",
-    "user_factors", "item_factors", "item_biases", "removed_directions", "num_threads",
+    "user_factors", "item_factors", "item_biases", "user_biases", "removed_directions",
+    "num_threads",
 )  # fmt: skip
 
 

@@ -46,7 +46,7 @@ class Indicators:
         values = self.vocabulary
         if values.dtype.kind in "mM":
             days = values.astype(f"{values.dtype.kind}8[D]")
-            values = (days if (days == values).all() else values).astype(str)
+            values = np.array(list(map(str, days if (days == values).all() else values)), dtype=object)
         return [f"{self.name}={value}" for value in values.tolist()]
 
     def encoded(self, lines: Lines) -> Block:
@@ -205,7 +205,7 @@ class Embeddings:
         scale = 1.0
         if scaled:
             norm = float(np.sqrt(np.einsum("ij,ij->i", values, values, dtype=np.float64)).mean())
-            scale = 1 / norm if norm > 0 else 1.0
+            scale = 1 / norm if norm > 1e-30 else 1.0  # one over less has no place in a float32
         encoder = cls(name, values.shape[1], scale, [])
         low, high = values.min(axis=0), values.max(axis=0)
         same = (low == high) & ((low == 0) | (len(rows) == lines.has_line.sum() > 1))

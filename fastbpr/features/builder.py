@@ -276,7 +276,8 @@ class Features:
                 counts = np.diff(matrix.indptr)
                 matrix.data /= np.repeat(counts, counts).astype(np.float32)
             if encoder.name in self.weights:
-                matrix.data *= np.float32(self.weights[encoder.name])
+                with np.errstate(over="ignore", under="ignore"):  # what is infinite then, the matrix refuses
+                    matrix.data *= np.float32(self.weights[encoder.name])
             matrices.append(matrix)
         report = FeatureReport(
             lines.n_rows,

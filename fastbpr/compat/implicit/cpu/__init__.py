@@ -1,0 +1,1 @@
+"""The same models under the longer names that implicit has for them."""

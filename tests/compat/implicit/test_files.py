@@ -1,0 +1,158 @@
+"""Model files: implicit's, fastbpr's, and those of the class that stands between them."""
+
+import errno
+import io
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from fastbpr import BPR, ModelFileError, NotFittedError
+from fastbpr.compat.implicit.bpr import BayesianPersonalizedRanking
+
+# The names and types that implicit 0.7.3 writes, and that its `load` sets as attributes.
+IMPLICITS = {
+    "regularization": 0.02, "factors": 4, "learning_rate": 0.05, "verify_negative_samples": False, "num_threads": 1,
+    "iterations": 7, "dtype": "float32", "random_state": 42,
+}  # fmt: skip
+
+
+def tables(dtype=np.float32):
+    rng = np.random.default_rng(0)
+    return {"user_factors": rng.random((3, 5)).astype(dtype), "item_factors": rng.random((6, 5)).astype(dtype)}
+
+
+def fitted(communities, **parameters):
+    model = BayesianPersonalizedRanking(factors=8, iterations=3, random_state=0, **parameters)
+    model.fit(communities, show_progress=False)
+    return model
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_file_of_implicit_is_read(tmp_path, dtype):
+    np.savez(tmp_path / "model.npz", **IMPLICITS | {"dtype": dtype} | tables(dtype))
+    for source in (tmp_path / "model.npz", str(tmp_path / "model"), tmp_path / "model"):
+        model = BayesianPersonalizedRanking.load(source)
+        for name, value in IMPLICITS.items():
+            assert getattr(model, name) == (np.dtype(dtype) if name == "dtype" else value)
+        for name, table in tables(dtype).items():
+            assert_array_equal(getattr(model, name), table)
+            assert getattr(model, name).dtype == dtype
+        assert model.similar_items(2, N=1)[0] == [2]
+
+
+def test_what_is_written_has_implicits_names_and_needs_no_pickle(communities, tmp_path):
+    fitted(communities).save(tmp_path / "model")
+    with np.load(tmp_path / "model.npz", allow_pickle=False) as file:
+        parts = {name: file[name] for name in file.files}
+    assert set(parts) == set(IMPLICITS) | {"user_factors", "item_factors"}
+    assert parts["user_factors"].shape == (200, 9)
+    assert [str(parts["dtype"]), parts["factors"].item(), parts["random_state"].item()] == ["float32", 8, 0]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_model_is_the_same_after_saving_and_loading(communities, tmp_path, dtype):
+    model = fitted(communities, dtype=dtype)
+    model.save(tmp_path / "model.npz")
+    file = io.BytesIO()
+    model.save(file)
+    file.seek(0)
+    for loaded in (model.load(tmp_path / "model.npz"), BayesianPersonalizedRanking.load(file)):
+        assert loaded.item_factors.dtype == dtype
+        for ask in (lambda model: model.similar_items(3), lambda model: model.recommend(3, communities[[3]])):
+            for one, other in zip(ask(model), ask(loaded), strict=True):
+                assert_array_equal(one, other)
+        with pytest.raises(ValueError, match="read-only"):
+            loaded.item_factors[0] = 0
+
+
+def test_an_unfitted_model_is_the_same_after_saving_and_loading(tmp_path):
+    model = BayesianPersonalizedRanking(5, 0.1, 0.2, np.float64, 3, 1, False, 9)
+    model.save(tmp_path / "model.npz")
+    assert vars(BayesianPersonalizedRanking.load(tmp_path / "model.npz")) == vars(model)
+
+
+@pytest.mark.parametrize("random_state", [None, np.random.default_rng(0), np.random.RandomState(0)])
+def test_a_seed_that_is_no_number_is_not_saved(tmp_path, random_state):
+    BayesianPersonalizedRanking(random_state=random_state).save(tmp_path / "model.npz")
+    assert BayesianPersonalizedRanking.load(tmp_path / "model.npz").random_state is None
+
+
+def test_a_fastbpr_file_is_read_and_one_is_written(communities, tmp_path):
+    original = BPR(factors=8, iterations=3, learning_rate=0.07, random_state=1).fit(communities, show_progress=False)
+    original.save(tmp_path / "one")
+    model = BayesianPersonalizedRanking.load(tmp_path / "one")
+    assert (model.factors, model.learning_rate, model.iterations, model.random_state) == (8, 0.07, 3, 1)
+    assert_array_equal(model.item_factors[:, :-1], original.item_factors)
+    assert_array_equal(model.item_factors[:, -1], original.item_biases)
+    ids, _ = model.recommend([0, 1], communities[[0, 1]])
+    assert_array_equal(ids, original.recommend([0, 1])[0])
+
+    model.to_fastbpr(communities).save(tmp_path / "two")
+    again = BPR.load(tmp_path / "two")
+    assert_array_equal(again.item_factors, original.item_factors)
+    for ask in (lambda model: model.similar_items(3), lambda model: model.recommend(3)):
+        for one, other in zip(ask(again), ask(original), strict=True):
+            assert_array_equal(one, other)
+
+
+def test_without_the_training_data_the_fastbpr_model_leaves_nothing_out(communities):
+    model = fitted(communities).to_fastbpr()
+    assert np.sort(model.recommend(0, N=100)[0]).tolist() == list(range(100))
+    with pytest.raises(ValueError, match=r"user_items must have shape \(n_users, n_items\) = \(200, 100\)"):
+        fitted(communities).to_fastbpr(communities[:9])
+    with pytest.raises(NotFittedError):
+        BayesianPersonalizedRanking().to_fastbpr()
+
+
+def test_only_fastbpr_models_are_converted():
+    with pytest.raises(TypeError, match="model must be a BPR, got str"):
+        BayesianPersonalizedRanking.from_fastbpr("model")
+
+
+BROKEN = {
+    "without the bias": {"factors": 5},
+    "one without the other": {"item_factors": None},
+    "of other widths": {"item_factors": np.zeros((6, 4), dtype=np.float32)},
+    "integers": {"user_factors": np.zeros((3, 5), dtype=int)},
+    "without a number of factors": {"factors": None},
+    "a parameter out of range": {"learning_rate": -1.0},
+    "a parameter that is an array": {"iterations": np.zeros(3)},
+    "another dtype": {"dtype": "float16"},
+}
+
+
+@pytest.mark.parametrize("changes", BROKEN.values(), ids=BROKEN)
+def test_a_broken_file_is_refused(tmp_path, changes):
+    parts = IMPLICITS | tables() | changes
+    np.savez(tmp_path / "model.npz", **{name: part for name, part in parts.items() if part is not None})
+    with pytest.raises(ModelFileError, match="path must be a model"):
+        BayesianPersonalizedRanking.load(tmp_path / "model.npz")
+
+
+def test_files_that_are_none_are_refused(tmp_path):
+    (tmp_path / "text.npz").write_text("no zip")
+    with pytest.raises(ModelFileError, match="damaged or of another kind"):
+        BayesianPersonalizedRanking.load(tmp_path / "text.npz")
+    with pytest.raises(FileNotFoundError):
+        BayesianPersonalizedRanking.load(tmp_path / "nothing")
+    for use in (BayesianPersonalizedRanking.load, BayesianPersonalizedRanking().save):
+        with pytest.raises(TypeError, match="fileobj_or_path must be a path"):
+            use(3)
+
+
+def test_a_save_that_fails_leaves_the_older_file(communities, tmp_path, monkeypatch):
+    path = tmp_path / "model.npz"
+    model = fitted(communities)
+    model.save(path)
+    before = path.read_bytes()
+
+    def fails(file, **parts):
+        file.write(b"half")
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(np, "savez", fails)
+    with pytest.raises(OSError, match="full"):
+        model.save(path)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["model.npz"]
