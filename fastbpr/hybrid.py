@@ -400,7 +400,7 @@ class HybridBPR(BPR):
             None if `user_features` are given.
         user_features : SciPy sparse matrix, ndarray or FeatureMatrix, shape (n, n_features), or None, default None
             Users whom training need not have seen, in place of `userid`. What they have already is left out if it is
-            given as `user_items`.
+            given as `user_items`. Not with `recalculate_user`.
 
         Returns
         -------
@@ -423,6 +423,7 @@ class HybridBPR(BPR):
         _validation.check_either(("userid", "user_features"), (userid, user_features))
         model = self._of(user_features, None)
         if user_features is not None:
+            _validation.check_one_source_of_users("recalculate_user", recalculate_user, "user_features")
             userid = np.arange(len(model.user_factors))
             filter_already_liked_items = filter_already_liked_items and user_items is not None
         return super(HybridBPR, model).recommend(

@@ -192,6 +192,7 @@ from fastbpr._validation.lists import (
     check_values,
 )
 from fastbpr._validation.matrices import (
+    MAX_ROWS,
     check_candidates,
     check_catalogue,
     check_given_negatives,
@@ -204,6 +205,13 @@ from fastbpr._validation.matrices import (
     check_rows_of_items,
     check_solved,
     check_user_items,
+)
+from fastbpr._validation.newcomers import (
+    check_item_users,
+    check_labels_left_out,
+    check_one_source_of_users,
+    check_rows_given,
+    check_some_new,
 )
 from fastbpr._validation.pairs import (
     check_pairs,
@@ -254,6 +262,7 @@ from fastbpr._validation.weighing import (
 )
 
 __all__ = [
+    "MAX_ROWS",
     "Range",
     "check_all_have_features",
     "check_any_sparse",
@@ -323,6 +332,7 @@ __all__ = [
     "check_interaction",
     "check_interactions_to_split",
     "check_item_factors",
+    "check_item_users",
     "check_items_shown",
     "check_key",
     "check_keys_alike",
@@ -334,6 +344,7 @@ __all__ = [
     "check_labelled",
     "check_labels_given",
     "check_labels_known",
+    "check_labels_left_out",
     "check_lengths",
     "check_level",
     "check_lightfm_features",
@@ -367,6 +378,7 @@ __all__ = [
     "check_num_threads",
     "check_number",
     "check_one_label_per_item",
+    "check_one_source_of_users",
     "check_one_title",
     "check_other_item",
     "check_output",
@@ -390,6 +402,7 @@ __all__ = [
     "check_rows",
     "check_rows_are_good",
     "check_rows_asked",
+    "check_rows_given",
     "check_rows_named",
     "check_rows_of_items",
     "check_rows_to_have",
@@ -418,6 +431,7 @@ __all__ = [
     "check_some_features",
     "check_some_known",
     "check_some_labels",
+    "check_some_new",
     "check_some_tested",
     "check_some_values",
     "check_some_vectors",
