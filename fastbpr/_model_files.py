@@ -6,6 +6,8 @@ import logging
 import os
 from typing import Any
 
+import numpy as np
+
 from fastbpr import _storage, _validation
 from fastbpr._context_arrays import Debiasing
 from fastbpr._debias import described, knows_propensities
@@ -52,6 +54,11 @@ class ModelFiles:
         OSError
             If the file cannot be written.
         """
+        header, arrays = self._contents(path)
+        _storage.write(path, header, arrays)
+
+    def _contents(self, path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return (header, arrays) of the file that `save` writes."""
         self._check_parameters()
         users, items, biases = _validation.check_tables(self)
         header = {
@@ -69,7 +76,7 @@ class ModelFiles:
             arrays["user_biases"] = _validation.check_user_biases(self, len(users))
         arrays["liked_indptr"], arrays["liked_indices"] = self._liked
         _validation.check_model_arrays(path, header, arrays)
-        _storage.write(path, header, arrays)
+        return header, arrays
 
     @classmethod
     def load(cls, path: str | os.PathLike, *, mmap: bool = False, verify: bool = False) -> Any:

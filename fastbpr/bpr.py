@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import os
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -12,8 +13,9 @@ import numpy as np
 import scipy.sparse
 
 from fastbpr import _fitting, _fold_in, _parameters, _presets, _validation
+from fastbpr._checkpoints import Checkpoints, State
 from fastbpr._composition import NO_SIDES, Sides
-from fastbpr._debias import Debias
+from fastbpr._debias import Debias, debias_of, described
 from fastbpr._early_stopping import ValidationRules
 from fastbpr._factor_model import FactorModel
 from fastbpr._fitting import NO_START, Start
@@ -309,8 +311,11 @@ class BPR(ModelFiles, FactorModel):
         negatives: Any = None,
         show_progress: bool = True,
         callback: Callable[[int, float, int, int], bool | None] | None = None,
+        checkpoint: str | os.PathLike | None = None,
+        every: int | None = None,
+        resume: str | os.PathLike | bool = False,
     ) -> BPR:
-        """Learn the factors from scratch.
+        """Learn the factors from scratch, or go on where an interrupted fit was.
 
         Parameters
         ----------
@@ -358,6 +363,19 @@ class BPR(ModelFiles, FactorModel):
             factors and the history may be read at that time, and must be copied to be kept: training goes on in the
             same arrays. Training stops if it returns True; the model then keeps the best epoch that was validated, if
             any was.
+        checkpoint : path or None, default None
+            Write the model there in the course of training, before the callback of the epoch, so that a fit that is
+            interrupted, even by ``kill -9``, can be resumed. It is a model file like those of `save`, as the model
+            would be if training stopped there, with what training needs to go on (with `validation`, a second set of
+            factors). It takes the place of the one before when it is whole, and is written once more at the end.
+        every : int or None, default None
+            Number of epochs, >= 1, from one checkpoint to the next. None writes after every epoch, or, where that is
+            more than a tenth of the time, after as many as keep it to that.
+        resume : path or bool, default False
+            A checkpoint to go on from, True for `checkpoint` if there is such a file, to what the fit would have come
+            to: with the blocked schedule, or one thread, to the same bits. All else must be as in the fit that wrote
+            it, but for `num_threads`, `show_progress`, `callback` and where and how often checkpoints are written; a
+            generator as `random_state` is not drawn from. A fit that had come to its end is not trained again.
 
         Returns
         -------
@@ -367,12 +385,18 @@ class BPR(ModelFiles, FactorModel):
         Raises
         ------
         TypeError, ValueError
-            If a parameter or an argument is not as it must be. A fitted model stays as it was.
+            If a parameter or an argument is not as it must be, or not as it was in the fit to resume. A fitted model
+            stays as it was.
+        FileNotFoundError, ModelFileError
+            If there is no checkpoint `resume`, or it is not a whole one.
+        OSError
+            If a checkpoint cannot be written. The model keeps what it had learned by then.
         TrainingError
             If training diverges. A fitted model stays as it was.
         KeyboardInterrupt
             On Ctrl-C, within a fraction of a second (with very few items, at the end of the epoch). The model keeps
-            what it had learned by then, as it does after an error in the callback: the best so far, if validated.
+            what it had learned by then, as it does after an error in the callback: the best so far, if validated. A
+            checkpoint stays that of the last whole epoch it was written after.
 
         Examples
         --------
@@ -392,7 +416,7 @@ class BPR(ModelFiles, FactorModel):
         return self._train(
             user_items, validation=validation, patience=patience, metric=metric, validate_every=validate_every,
             validation_users=validation_users, weights=weights, negatives=negatives, show_progress=show_progress,
-            callback=callback,
+            callback=callback, checkpoint=checkpoint, every=every, resume=resume,
         )  # fmt: skip
 
     def _train(
@@ -408,6 +432,9 @@ class BPR(ModelFiles, FactorModel):
         negatives: Any = None,
         show_progress: bool = True,
         callback: Callable[[int, float, int, int], bool | None] | None = None,
+        checkpoint: str | os.PathLike | None = None,
+        every: int | None = None,
+        resume: str | os.PathLike | bool = False,
         sides: Sides = NO_SIDES,
         start: Start = NO_START,
         overrides: Mapping[str, Any] | None = None,
@@ -416,11 +443,19 @@ class BPR(ModelFiles, FactorModel):
         self._check_parameters()
         _validation.check_flag("show_progress", show_progress)
         _validation.check_callable("callback", callback)
+        resumed = _validation.check_checkpoint(checkpoint, every, resume)
         rules = ValidationRules.checked(patience, metric, validate_every, validation_users, validation is not None)
         _validation.check_loss_with(self.loss, self.debias, negatives)
         data = _validation.check_training_data(user_items, weights, signed=self.loss == "logistic")
         settings = self._decided(data[0], overrides)
-        fit = _fitting.Fit.prepared(settings, user_items, data, negatives, validation, rules, sides, start)
+        state = None
+        if resumed is not None:
+            state = State.read(resumed, self, KINDS)
+            state.check_settings(vars(settings) | {"debias": described(debias_of(settings.debias))}, rules)
+        checkpoints = Checkpoints(checkpoint, every, state)
+        fit = _fitting.Fit.prepared(
+            settings, user_items, data, negatives, validation, rules, sides, start, checkpoints, state
+        )
         fit.run(self, show_progress, callback)
         return self
 
