@@ -247,6 +247,12 @@ def put(start: Mapping[str, np.ndarray], name: str, table: np.ndarray, factors: 
             table[: len(vectors), bias] = start[f"{name}_biases"]
 
 
+def copy_parts(sides: Sides, tables: _tables.Tables, parts: Mapping[str, np.ndarray]) -> None:
+    """Write what rows are made of, by the names of a model's attributes, into tables of the same sizes."""
+    for name, view in named(sides, tables).items():
+        view[...] = parts[name]
+
+
 def named(sides: Sides, tables: _tables.Tables) -> dict[str, np.ndarray]:
     """Return views of the vectors and biases that rows are made of, by the names of a model's attributes."""
     found = {}

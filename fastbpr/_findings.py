@@ -15,8 +15,9 @@ from fastbpr import _alignment, _labels, _ranking, _retrieval, _validation
 from fastbpr._debias import debias_of
 from fastbpr._exposure_finding import Exposure
 from fastbpr._sentences import counted, number, percent
+from fastbpr._training import Epoch
 from fastbpr.baselines import ItemCooccurrence, Popularity
-from fastbpr.bpr import BPR, Epoch
+from fastbpr.bpr import BPR
 from fastbpr.evaluation import evaluate, evaluate_similar_items
 from fastbpr.splitting import leave_one_out
 

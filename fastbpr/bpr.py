@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import logging
 import os
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
@@ -12,17 +11,17 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from fastbpr import _fitting, _parameters, _presets, _storage, _validation
+from fastbpr import _fitting, _parameters, _presets, _validation
+from fastbpr._checkpoints import Checkpoints, State
 from fastbpr._composition import NO_SIDES, Sides
-from fastbpr._context_arrays import Debiasing
-from fastbpr._debias import Debias, described, knows_propensities
+from fastbpr._debias import Debias, debias_of, described
 from fastbpr._early_stopping import ValidationRules
 from fastbpr._fitting import NO_START, Start
+from fastbpr._model_files import KINDS, ModelFiles
 from fastbpr._newcomers import Newcomers
-from fastbpr._training import Epoch
 
 
-class BPR(Newcomers):
+class BPR(ModelFiles, Newcomers):
     """Bayesian Personalized Ranking for implicit feedback (Rendle et al., 2009).
 
     Learns one vector per user and per item so that items a user interacted with score above items they did not.
@@ -310,8 +309,11 @@ class BPR(Newcomers):
         negatives: Any = None,
         show_progress: bool = True,
         callback: Callable[[int, float, int, int], bool | None] | None = None,
+        checkpoint: str | os.PathLike | None = None,
+        every: int | None = None,
+        resume: str | os.PathLike | bool = False,
     ) -> BPR:
-        """Learn the factors from scratch.
+        """Learn the factors from scratch, or go on where an interrupted fit was.
 
         Parameters
         ----------
@@ -359,6 +361,19 @@ class BPR(Newcomers):
             factors and the history may be read at that time, and must be copied to be kept: training goes on in the
             same arrays. Training stops if it returns True; the model then keeps the best epoch that was validated, if
             any was.
+        checkpoint : path or None, default None
+            Write the model there in the course of training, before the callback of the epoch, so that a fit that is
+            interrupted, even by ``kill -9``, can be resumed. It is a model file like those of `save`, as the model
+            would be if training stopped there, with what training needs to go on (with `validation`, a second set of
+            factors). It takes the place of the one before when it is whole, and is written once more at the end.
+        every : int or None, default None
+            Number of epochs, >= 1, from one checkpoint to the next. None writes after every epoch, or, where that is
+            more than a tenth of the time, after as many as keep it to that.
+        resume : path or bool, default False
+            A checkpoint to go on from, True for `checkpoint` if there is such a file, to what the fit would have come
+            to: with the blocked schedule, or one thread, to the same bits. All else must be as in the fit that wrote
+            it, but for `num_threads`, `show_progress`, `callback` and where and how often checkpoints are written; a
+            generator as `random_state` is not drawn from. A fit that had come to its end is not trained again.
 
         Returns
         -------
@@ -368,12 +383,18 @@ class BPR(Newcomers):
         Raises
         ------
         TypeError, ValueError
-            If a parameter or an argument is not as it must be. A fitted model stays as it was.
+            If a parameter or an argument is not as it must be, or not as it was in the fit to resume. A fitted model
+            stays as it was.
+        FileNotFoundError, ModelFileError
+            If there is no checkpoint `resume`, or it is not a whole one.
+        OSError
+            If a checkpoint cannot be written. The model keeps what it had learned by then.
         TrainingError
             If training diverges. A fitted model stays as it was.
         KeyboardInterrupt
             On Ctrl-C, within a fraction of a second (with very few items, at the end of the epoch). The model keeps
-            what it had learned by then, as it does after an error in the callback: the best so far, if validated.
+            what it had learned by then, as it does after an error in the callback: the best so far, if validated. A
+            checkpoint stays that of the last whole epoch it was written after.
 
         Examples
         --------
@@ -393,7 +414,7 @@ class BPR(Newcomers):
         return self._train(
             user_items, validation=validation, patience=patience, metric=metric, validate_every=validate_every,
             validation_users=validation_users, weights=weights, negatives=negatives, show_progress=show_progress,
-            callback=callback,
+            callback=callback, checkpoint=checkpoint, every=every, resume=resume,
         )  # fmt: skip
 
     def _train(
@@ -409,6 +430,9 @@ class BPR(Newcomers):
         negatives: Any = None,
         show_progress: bool = True,
         callback: Callable[[int, float, int, int], bool | None] | None = None,
+        checkpoint: str | os.PathLike | None = None,
+        every: int | None = None,
+        resume: str | os.PathLike | bool = False,
         sides: Sides = NO_SIDES,
         start: Start = NO_START,
         overrides: Mapping[str, Any] | None = None,
@@ -417,11 +441,19 @@ class BPR(Newcomers):
         self._check_parameters()
         _validation.check_flag("show_progress", show_progress)
         _validation.check_callable("callback", callback)
+        resumed = _validation.check_checkpoint(checkpoint, every, resume)
         rules = ValidationRules.checked(patience, metric, validate_every, validation_users, validation is not None)
         _validation.check_loss_with(self.loss, self.debias, negatives)
         data = _validation.check_training_data(user_items, weights, signed=self.loss == "logistic")
         settings = self._decided(data[0], overrides)
-        fit = _fitting.Fit.prepared(settings, user_items, data, negatives, validation, rules, sides, start)
+        state = None
+        if resumed is not None:
+            state = State.read(resumed, self, KINDS)
+            state.check_settings(vars(settings) | {"debias": described(debias_of(settings.debias))}, rules)
+        checkpoints = Checkpoints(checkpoint, every, state)
+        fit = _fitting.Fit.prepared(
+            settings, user_items, data, negatives, validation, rules, sides, start, checkpoints, state
+        )
         fit.run(self, show_progress, callback)
         return self
 
@@ -439,122 +471,6 @@ class BPR(Newcomers):
         parameters = {name: getattr(self, name) for name in self._parameter_names()}
         return _fitting.decided(parameters | (overrides or {}), matrix)
 
-    # ---- files ------------------------------------------------------------------------------------------------------
-
-    def save(self, path: str | os.PathLike) -> None:
-        """Write the model to one file: factors, labels, titles, training positives, parameters and history.
-
-        The file is a .npz without pickle (arrays by name and a JSON header with their checksums, format version 2;
-        ``numpy.load`` reads it). Files of version 1 can still be loaded. It is written under another name and then
-        moved into place: if writing fails, an older file at `path` stays whole. A killed process may leave a file
-        ``.NAME.*.part`` beside it, which may be deleted.
-
-        Parameters
-        ----------
-        path : str or path
-            Used as it is; no ending is added.
-
-        Raises
-        ------
-        NotFittedError
-            Before `fit`.
-        TypeError
-            If labels are neither numbers nor strings.
-        ValueError
-            If parameters or arrays were changed so that they do not fit each other.
-        OSError
-            If the file cannot be written.
-        """
-        self._check_parameters()
-        users, items, biases = _validation.check_tables(self)
-        header = {
-            "kind": next(name for name in reversed(KINDS) if isinstance(self, KINDS[name])),
-            "parameters": {name: _storage.jsonable(described(getattr(self, name))) for name in self._parameter_names()},
-            "settings": {name: _storage.jsonable(value) for name, value in self.settings.items()},
-            "history": [list(epoch) for epoch in self.history],
-            "debiasing": None if self.debiasing is None else list(self.debiasing),
-            "n_epochs": self._n_epochs,
-            "knew_propensities": knows_propensities(self.debias),
-        }
-        arrays = {name: getattr(self, name) for name in FITTED_ARRAYS if getattr(self, name) is not None}
-        arrays |= {"user_factors": users, "item_factors": items, "item_biases": biases} | self._components
-        if self.user_biases is not None:
-            arrays["user_biases"] = _validation.check_user_biases(self, len(users))
-        arrays["liked_indptr"], arrays["liked_indices"] = self._liked
-        _validation.check_model_arrays(path, header, arrays)
-        _storage.write(path, header, arrays)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike, *, mmap: bool = False, verify: bool = False) -> BPR:
-        """Read a model written by `save`.
-
-        Parameters
-        ----------
-        path : str or path
-        mmap : bool, default False
-            Map the file instead of reading it: a model of any size opens at once, pages are read when they are needed,
-            and processes that map the same file share them. Names, sizes and the header are checked, the training
-            positives at their first use, but no factors. As long as the model is used, the file may be replaced or
-            deleted (by `save`; not on Windows) but must not be written over, as ``cp`` does: what has become shorter
-            ends the process.
-        verify : bool, default False
-            With `mmap`, read all of the file once, to compare checksums and look at all values; without, this is always
-            done. Checksums find damage, not intent.
-
-        Returns
-        -------
-        BPR
-            Equal to the saved one, but for a `random_state` that was not an integer: that is None.
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is no such file.
-        ModelFileError
-            If the file is not a model, damaged, or of a newer version.
-        TypeError
-            If an argument is of the wrong kind.
-
-        Examples
-        --------
-        >>> from pathlib import Path
-        >>> from tempfile import TemporaryDirectory
-        >>> from scipy.sparse import csr_array
-        >>> model = BPR(factors=8).fit(csr_array([[1, 1, 0], [0, 1, 1]]), show_progress=False)
-        >>> with TemporaryDirectory() as folder:
-        ...     model.save(Path(folder, "model.npz"))
-        ...     BPR.load(Path(folder, "model.npz")).item_factors.shape
-        (3, 8)
-        """
-        verify = _validation.check_flag("verify", verify)
-        lazily = _validation.check_flag("mmap", mmap) and not verify
-        header, arrays = _storage.read(path, mmap=mmap, verify=verify)
-        _validation.check_model_arrays(path, header, arrays, look_at_values=not lazily)
-        kind = _validation.check_kind(path, header, KINDS)
-        problem = "has parameters or a history of another version"
-        with _validation.whole_model(path, problem, (TypeError, ValueError, LookupError)):
-            model = (cls if issubclass(cls, kind) else kind)(**header["parameters"])
-            history = [Epoch(*epoch) for epoch in header["history"]]
-            settings = vars(model) | header.get("settings", {})  # older files have none: nothing was left to the data
-            settings = {name: settings[name] for name in model._parameter_names()}
-            debiasing = header.get("debiasing")
-            fitted = {"history": history, "settings": settings, "debiasing": debiasing and Debiasing(*debiasing)}
-        fitted |= {name: arrays.get(name) for name in ("removed_directions", "user_biases")}
-        fitted["n_epochs"] = header.get("n_epochs", len(history))
-        fitted["components"] = {name: arrays[name] for name in COMPONENTS if name in arrays}
-        factors = tuple(arrays[name] for name in ("user_factors", "item_factors", "item_biases"))
-        labels = [arrays.get(name) for name in ("user_labels", "item_labels", "item_names")]
-        liked = arrays["liked_indptr"], arrays["liked_indices"]
-        if lazily:
-            liked = _storage.StoredLikes(path, *liked, len(arrays["item_factors"]))
-        model._set_fitted(factors, liked, *labels, **fitted)
-        if header.get("knew_propensities"):
-            logging.getLogger("fastbpr").warning(
-                "The model in %s was fitted with known propensities; files do not keep them: give them again to refit.",
-                path,
-            )
-        return model
-
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in PARAMETERS[:6])
         shown = f"{type(self).__name__}({shown})"
@@ -565,15 +481,4 @@ class BPR(Newcomers):
 
 DEFAULTS = {name: parameter.default for name, parameter in inspect.signature(BPR).parameters.items()}
 PARAMETERS = tuple(DEFAULTS)
-FITTED_ARRAYS = (
-    "user_factors", "item_factors", "item_biases", "user_biases", "user_labels", "item_labels", "item_names",
-    "removed_directions",
-)  # fmt: skip
-# Vectors and biases that rows are sums of, where there are features (`fastbpr.HybridBPR`), and an optimiser's sums.
-COMPONENTS = (
-    "user_feature_factors", "user_feature_biases", "user_own_factors", "user_own_biases",
-    "item_feature_factors", "item_feature_biases", "item_own_factors", "item_own_biases",
-    "user_sums", "item_sums",
-)  # fmt: skip
-# What files call the kinds of models, special ones last; a kind adds itself.
-KINDS: dict[str, type[BPR]] = {"bpr": BPR}
+KINDS["bpr"] = BPR

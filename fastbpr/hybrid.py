@@ -12,7 +12,8 @@ import scipy.sparse
 from fastbpr import _growth, _validation
 from fastbpr._composition import Side, Sides
 from fastbpr._fitting import NO_START, Start
-from fastbpr.bpr import BPR, KINDS, PARAMETERS
+from fastbpr._model_files import KINDS
+from fastbpr.bpr import BPR, PARAMETERS
 
 __all__ = ["HybridBPR"]
 

@@ -13,8 +13,8 @@ from helpers import fit, matrix, random_matrix
 
 from fastbpr import BPR, Interactions, NotFittedError
 from fastbpr._findings import neighbours_of, possible_gain, sparsity_of, training_of
+from fastbpr._training import Epoch
 from fastbpr.baselines import Popularity
-from fastbpr.bpr import Epoch
 from fastbpr.datasets import simulate_shop
 from fastbpr.diagnosis import diagnose
 from fastbpr.evaluation import evaluate, evaluate_similar_items

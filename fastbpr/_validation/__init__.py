@@ -5,6 +5,16 @@ user's object. Messages are sentences: *name* must be *rule*, got *value*, and w
 TypeError is for the wrong kind of thing, ValueError for the wrong value.
 """
 
+from fastbpr._validation.checkpoints import (
+    check_checkpoint,
+    check_is_checkpoint,
+    check_same_data,
+    check_same_kind,
+    check_same_labels_as_before,
+    check_same_seed,
+    check_same_settings,
+    check_state_fits,
+)
 from fastbpr._validation.columns import (
     check_column,
     check_column_names,
@@ -275,6 +285,7 @@ __all__ = [
     "check_callable",
     "check_candidates",
     "check_catalogue",
+    "check_checkpoint",
     "check_choice",
     "check_co_exposures",
     "check_column",
@@ -331,6 +342,7 @@ __all__ = [
     "check_integer",
     "check_interaction",
     "check_interactions_to_split",
+    "check_is_checkpoint",
     "check_item_factors",
     "check_item_users",
     "check_items_shown",
@@ -406,10 +418,15 @@ __all__ = [
     "check_rows_named",
     "check_rows_of_items",
     "check_rows_to_have",
+    "check_same_data",
     "check_same_dimensions",
     "check_same_factors",
     "check_same_interactions",
     "check_same_items",
+    "check_same_kind",
+    "check_same_labels_as_before",
+    "check_same_seed",
+    "check_same_settings",
     "check_same_shape",
     "check_same_size",
     "check_sample_weight",
@@ -438,6 +455,7 @@ __all__ = [
     "check_space",
     "check_split",
     "check_stack",
+    "check_state_fits",
     "check_storable",
     "check_stored_columns",
     "check_stored_pairs",
