@@ -15,6 +15,7 @@ import scipy.sparse
 from fastbpr import _fitting, _fold_in, _parameters, _presets, _validation
 from fastbpr._checkpoints import Checkpoints, State
 from fastbpr._composition import NO_SIDES, Sides
+from fastbpr._continuation import Continuation
 from fastbpr._debias import Debias, debias_of, described
 from fastbpr._early_stopping import ValidationRules
 from fastbpr._factor_model import FactorModel
@@ -23,7 +24,7 @@ from fastbpr._model_files import KINDS, ModelFiles
 from fastbpr._schedules import Positives
 
 
-class BPR(ModelFiles, FactorModel):
+class BPR(Continuation, ModelFiles, FactorModel):
     """Bayesian Personalized Ranking for implicit feedback (Rendle et al., 2009).
 
     Learns one vector per user and per item so that items a user interacted with score above items they did not.

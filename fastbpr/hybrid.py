@@ -221,20 +221,22 @@ class HybridBPR(BPR):
         2
         """
         self._check_parameters()
-        if iterations is not None:
-            _validation.check_integer("iterations", iterations, minimum=1)
+        overrides = self._overrides(iterations)
         start = NO_START
         if self.item_factors is not None:
             _validation.check_continues(self, user_items)
-            for what, features in (("user", user_features), ("item", item_features)):
-                known = self._components.get(f"{what}_feature_factors")
-                _validation.check_features_continue(what, features, None if known is None else len(known))
             start = Start.of(self)
-        sides = self._sides(user_items, user_features, item_features)
-        overrides = {} if iterations is None else {"iterations": iterations}
-        if self.item_factors is not None:
-            overrides["factors"] = _validation.check_same_factors(self.factors, self.item_factors.shape[1])
+        sides = self._sides_to_go_on(user_items, {"user_features": user_features, "item_features": item_features})
         return self._train(user_items, sides=sides, start=start, overrides=overrides, **options)
+
+    def _sides_to_go_on(self, user_items: Any, options: dict[str, Any]) -> Sides:
+        """Return how rows are composed, by features among the options, which it takes out."""
+        features = {what: options.pop(f"{what}_features", None) for what in ("user", "item")}
+        if self.item_factors is not None:
+            for what, given in features.items():
+                known = self._components.get(f"{what}_feature_factors")
+                _validation.check_features_continue(what, given, None if known is None else len(known))
+        return self._sides(user_items, *features.values())
 
     def _sides(self, user_items: Any, user_features: Any, item_features: Any) -> Sides:
         """Return how rows are composed; None for a side without features."""

@@ -46,6 +46,13 @@ from fastbpr._validation.contexts import (
     check_strength_options,
     check_with_contexts,
 )
+from fastbpr._validation.continuation import (
+    check_kind_of_labels,
+    check_no_rows_without_labels,
+    check_nothing_to_replay,
+    check_replay,
+    check_replay_fits,
+)
 from fastbpr._validation.debias import (
     check_debias,
     check_debias_choice,
@@ -260,6 +267,7 @@ from fastbpr._validation.weighing import (
     check_loss_over_pairs,
     check_loss_with,
     check_positive_rank,
+    check_signs,
     check_training_data,
 )
 
@@ -339,6 +347,7 @@ __all__ = [
     "check_key",
     "check_keys_alike",
     "check_kind",
+    "check_kind_of_labels",
     "check_kinds",
     "check_kinds_distinct",
     "check_kinds_known",
@@ -372,10 +381,12 @@ __all__ = [
     "check_new_names",
     "check_no_features_needed",
     "check_no_gpu",
+    "check_no_rows_without_labels",
     "check_not_available",
     "check_not_both",
     "check_not_rearranged",
     "check_not_recalculated",
+    "check_nothing_to_replay",
     "check_num_threads",
     "check_number",
     "check_one_label_per_item",
@@ -398,6 +409,8 @@ __all__ = [
     "check_rate",
     "check_recommended",
     "check_removed_directions",
+    "check_replay",
+    "check_replay_fits",
     "check_row_count",
     "check_rows",
     "check_rows_are_good",
@@ -428,6 +441,7 @@ __all__ = [
     "check_shown_known",
     "check_shown_matrix",
     "check_signed_interactions",
+    "check_signs",
     "check_similarity_of",
     "check_single_values",
     "check_size_of_test",
