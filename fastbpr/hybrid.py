@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +11,7 @@ from fastbpr import _growth, _validation
 from fastbpr._composition import Side, Sides
 from fastbpr._fitting import NO_START, Start
 from fastbpr._model_files import KINDS
-from fastbpr.bpr import BPR, PARAMETERS
+from fastbpr.bpr import BPR
 
 __all__ = ["HybridBPR"]
 
@@ -116,11 +115,6 @@ class HybridBPR(BPR):
         self.feature_rate = feature_rate
         _validation.check_known_names("parameters", others, self._parameter_names())
         super().__init__(factors, learning_rate, regularization, iterations, num_threads, random_state, **others)
-
-    @classmethod
-    def _parameter_names(cls) -> tuple[str, ...]:
-        """Return the names of what the constructor takes."""
-        return PARAMETERS + HYBRID_PARAMETERS
 
     def _check_parameters(self) -> None:
         """Refuse parameters that are not as they must be."""
@@ -480,10 +474,4 @@ class HybridBPR(BPR):
         return super(HybridBPR, more).similar_items(np.arange(n_known, n_all), N, None, chosen, similarity=similarity)
 
 
-DEFAULTS = {
-    name: parameter.default
-    for name, parameter in inspect.signature(HybridBPR).parameters.items()
-    if parameter.kind is parameter.KEYWORD_ONLY
-}
-HYBRID_PARAMETERS = tuple(DEFAULTS)
 KINDS["hybrid"] = HybridBPR
