@@ -147,10 +147,6 @@ def validated_by(rules: NamedTuple) -> dict[str, Any]:
 
 def comparable(value: Any) -> Any:
     """Return a setting as it comes back from a file."""
-    if isinstance(value, (tuple, list)):
-        return [comparable(part) for part in value]
-    if isinstance(value, Mapping):
-        return {name: comparable(part) for name, part in value.items()}
     return _storage.jsonable(value)
 
 

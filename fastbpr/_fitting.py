@@ -39,6 +39,8 @@ class Start(NamedTuple):
     factors: tuple[np.ndarray | None, ...] = (None, None, None, None)  # of users, items, and their biases in turn
     components: Mapping[str, np.ndarray] = {}  # what rows are sums of, and sums of an optimiser
     n_epochs: int = 0  # that led there
+    liked: tuple[np.ndarray, np.ndarray] | None = None  # (indptr, indices) of what users had before, and keep
+    labels: tuple[np.ndarray | None, ...] | None = None  # of data that have none
 
     @classmethod
     def of(cls, model: FactorModel) -> Start:
@@ -66,6 +68,7 @@ class Fit(NamedTuple):
     data: Mapping[str, Any]  # checksums, where there are checkpoints
     state: State | None  # that the fit goes on from
     checkpoints: Checkpoints
+    liked: tuple[np.ndarray, np.ndarray]  # (indptr, indices) of what `recommend` leaves out
 
     @classmethod
     def prepared(
@@ -95,7 +98,7 @@ class Fit(NamedTuple):
         if validation is not None:
             known = user_items if hasattr(user_items, "user_items") else matrix  # which has no signs
             held_out = Validation(rules, known, validation, num_threads, recipe.n_draws)
-        labels = _labels.labels_of(user_items)
+        labels = _labels.labels_of(user_items) if start.labels is None else start.labels
         told = {}
         if state is not None or checkpoints.path is not None:
             checkpoints.prepare(labels)
@@ -106,7 +109,7 @@ class Fit(NamedTuple):
             state.check_data(told, labels)
             shapes = [(n_rows, settings.factors) for n_rows in (positives.n_users, positives.n_items)]
             state.check_sizes(shapes, (settings.factors + 1, positives.n_items))
-            seed, start = state.about("seed"), Start(*state.start())
+            seed, start = state.about("seed"), Start(*state.start(), start.liked)
         tables, compositions = starting_tables(settings, recipe, positives, seed, sides, start, num_threads)
         schedule = SCHEDULES[settings.schedule](
             positives, tables, recipe, num_threads, given, contexts, compositions.fewest_slices
@@ -115,7 +118,7 @@ class Fit(NamedTuple):
         settings.debias = described(debias)
         fit = cls(
             training, positives, settings, seed, labels, contexts, sides, start.n_epochs, rules, told, state,
-            checkpoints,
+            checkpoints, united(start.liked, positives),
         )  # fmt: skip
         if state is not None:
             fit.go_on(state)
@@ -162,7 +165,7 @@ class Fit(NamedTuple):
                 of_fit = self.told(result, history, self.report(n_known < len(history)))
                 components = of_fit["components"]
                 of_fit["components"] = {name: np.array(array, order="C") for name, array in components.items()}
-                liked = self.positives.liked(copy=True)
+                liked = tuple(array.copy() for array in self.liked)  # the caller's matrix may change
                 of_fit["user_biases"] = None if result.user_biases() is None else result.user_biases().copy()
                 model._set_fitted(result.unpack(), liked, *self.labels, **of_fit)
         except TrainingError:
@@ -192,7 +195,7 @@ class Fit(NamedTuple):
     ) -> None:
         """Let a model have views of these tables."""
         of_fit = self.told(tables, history, debiasing)
-        model._set_fitted(tables.views(), self.positives.liked(), *self.labels, **of_fit)
+        model._set_fitted(tables.views(), self.liked, *self.labels, **of_fit)
 
     def write(self, model: FactorModel, history: list[Epoch]) -> None:
         """Write a checkpoint."""
@@ -214,6 +217,23 @@ class Fit(NamedTuple):
             "data": self.data,
         }
         self.checkpoints.write(so_far, about, arrays | ({} if ranker is None else ranker.seen))
+
+
+def united(liked: tuple[np.ndarray, np.ndarray] | None, positives: Positives) -> tuple[np.ndarray, np.ndarray]:
+    """Return (indptr, indices) of the positives, and of what the first of the users had before."""
+    if liked is None:
+        return positives.liked()
+    indptr, indices = liked
+    before = positives.indptr * 0
+    before[: len(indptr)], before[len(indptr) :] = indptr, indptr[-1]
+    shape = positives.n_users, positives.n_items
+    parts = (
+        scipy.sparse.csr_array((np.ones(len(ids), dtype=bool), ids, ends), shape=shape)
+        for ends, ids in ((before, indices), positives.liked())
+    )
+    both = scipy.sparse.csr_array(next(parts) + next(parts))
+    both.sort_indices()
+    return both.indptr.astype(np.int64), both.indices.astype(np.int32)
 
 
 def components_of(sides: Sides, tables: _tables.Tables) -> dict[str, np.ndarray]:

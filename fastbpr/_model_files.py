@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,27 @@ KINDS: dict[str, type[ModelFiles]] = {}
 
 
 class ModelFiles:
-    """`save` and `load` of `BPR`, which documents the attributes."""
+    """`save` and `load` of `BPR`, which documents the attributes, and pickles and copies of it."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a model is, without what it can compute again, and which arrays are read-only."""
+        frozen = [name for name, array in self._arrays() if not array.flags.writeable]
+        return vars(self) | {"_compared": {}, "_frozen": frozen}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Become such a model; arrays from pickles and deep copies can be written to."""
+        vars(self).update(state)
+        frozen = vars(self).pop("_frozen")
+        for name, array in self._arrays():
+            if name in frozen:
+                array.flags.writeable = False
+
+    def _arrays(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield the arrays that fitting makes read-only, by name."""
+        for name in (*FITTED_ARRAYS, *COMPONENTS):
+            array = vars(self)["_components"].get(name) if name in COMPONENTS else vars(self)[name]
+            if isinstance(array, np.ndarray):
+                yield name, array
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the model to one file: factors, labels, titles, training positives, parameters and history.
@@ -61,9 +82,13 @@ class ModelFiles:
         """Return (header, arrays) of the file that `save` writes."""
         self._check_parameters()
         users, items, biases = _validation.check_tables(self)
+        kind = next(kind for kind in reversed(KINDS.values()) if isinstance(self, kind))
+        own = {name: value for name, value in self.get_params().items() if name not in kind._parameter_names()}
+        _validation.check_storable_parameters(own, {name: _storage.jsonable(value) for name, value in own.items()})
         header = {
             "kind": next(name for name in reversed(KINDS) if isinstance(self, KINDS[name])),
-            "parameters": {name: _storage.jsonable(described(getattr(self, name))) for name in self._parameter_names()},
+            "class": type(self).__name__,
+            "parameters": {name: _storage.jsonable(described(value)) for name, value in self.get_params().items()},
             "settings": {name: _storage.jsonable(value) for name, value in self.settings.items()},
             "history": [list(epoch) for epoch in self.history],
             "debiasing": None if self.debiasing is None else list(self.debiasing),
@@ -126,9 +151,11 @@ class ModelFiles:
         header, arrays = _storage.read(path, mmap=mmap, verify=verify)
         _validation.check_model_arrays(path, header, arrays, look_at_values=not lazily)
         kind = _validation.check_kind(path, header, KINDS)
+        cls = cls if issubclass(cls, kind) else kind
+        _validation.check_class_has(path, header, cls.__name__, cls._parameter_names())
         problem = "has parameters or a history of another version"
         with _validation.whole_model(path, problem, (TypeError, ValueError, LookupError)):
-            model = (cls if issubclass(cls, kind) else kind)(**header["parameters"])
+            model = cls(**header["parameters"])
             history = [Epoch(*epoch) for epoch in header["history"]]
             settings = vars(model) | header.get("settings", {})  # older files have none: nothing was left to the data
             settings = {name: settings[name] for name in model._parameter_names()}

@@ -14,14 +14,16 @@ import scipy.sparse
 from fastbpr import _fitting, _parameters, _presets, _validation
 from fastbpr._checkpoints import Checkpoints, State
 from fastbpr._composition import NO_SIDES, Sides
+from fastbpr._continuation import Continuation
 from fastbpr._debias import Debias, debias_of, described
 from fastbpr._early_stopping import ValidationRules
 from fastbpr._fitting import NO_START, Start
 from fastbpr._model_files import KINDS, ModelFiles
+from fastbpr._model_parameters import ModelParameters
 from fastbpr._newcomers import Newcomers
 
 
-class BPR(ModelFiles, Newcomers):
+class BPR(Continuation, ModelFiles, ModelParameters, Newcomers):
     """Bayesian Personalized Ranking for implicit feedback (Rendle et al., 2009).
 
     Learns one vector per user and per item so that items a user interacted with score above items they did not.
@@ -178,6 +180,20 @@ class BPR(ModelFiles, Newcomers):
 
     Updates are applied one after another, but their margins, and so how far each goes, are computed for 32 of them at a
     time, from the vectors before the first: this lets a processor work on several. Lists are as good as without.
+
+    Many threads of a program may query one model at once: the lists are those of one thread, and Python's global lock
+    is released while they are made. Each such thread brings `num_threads` threads of its own, so give a server's model
+    ``num_threads=1``. No thread may use a model while another fits it, or changes its arrays.
+
+    A model can be pickled, copied and cloned by scikit-learn. A subclass with parameters of its own takes and stores
+    them, unchanged, and hands the others on; the rest follows: ::
+
+        class ShopModel(BPR):
+            def __init__(self, shop="north", **others):
+                self.shop = shop
+                super().__init__(**others)
+
+    Files keep numbers, texts, lists and mappings of them; ``ShopModel.load`` reads what a `ShopModel` has saved.
 
     Examples
     --------
@@ -457,23 +473,17 @@ class BPR(ModelFiles, Newcomers):
         fit.run(self, show_progress, callback)
         return self
 
-    @classmethod
-    def _parameter_names(cls) -> tuple[str, ...]:
-        """Return the names of what the constructor takes."""
-        return PARAMETERS
-
     def _check_parameters(self) -> None:
         """Refuse parameters that are not as they must be."""
         _parameters.check_parameters(self)
 
     def _decided(self, matrix: scipy.sparse.csr_array, overrides: Mapping[str, Any] | None = None) -> SimpleNamespace:
         """Return the parameters with what the training matrix decides in place of ``"auto"``."""
-        parameters = {name: getattr(self, name) for name in self._parameter_names()}
-        return _fitting.decided(parameters | (overrides or {}), matrix)
+        return _fitting.decided(self.get_params() | (overrides or {}), matrix)
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in PARAMETERS[:6])
-        shown = f"{type(self).__name__}({shown})"
+        known = next(kind for kind in reversed(KINDS.values()) if isinstance(self, kind))._parameter_names()
+        shown = f"{type(self).__name__}({self._shown_parameters(known)})"
         if self.item_factors is None:
             return f"{shown}, not fitted"
         return f"{shown}, fitted to {len(self.user_factors):,} users and {len(self.item_factors):,} items"

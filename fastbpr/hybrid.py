@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +12,7 @@ from fastbpr import _growth, _validation
 from fastbpr._composition import Side, Sides
 from fastbpr._fitting import NO_START, Start
 from fastbpr._model_files import KINDS
-from fastbpr.bpr import BPR, PARAMETERS
+from fastbpr.bpr import BPR
 
 __all__ = ["HybridBPR"]
 
@@ -118,11 +117,6 @@ class HybridBPR(BPR):
         _validation.check_known_names("parameters", others, self._parameter_names())
         super().__init__(factors, learning_rate, regularization, iterations, num_threads, random_state, **others)
 
-    @classmethod
-    def _parameter_names(cls) -> tuple[str, ...]:
-        """Return the names of what the constructor takes."""
-        return PARAMETERS + HYBRID_PARAMETERS
-
     def _check_parameters(self) -> None:
         """Refuse parameters that are not as they must be."""
         super()._check_parameters()
@@ -222,20 +216,22 @@ class HybridBPR(BPR):
         2
         """
         self._check_parameters()
-        if iterations is not None:
-            _validation.check_integer("iterations", iterations, minimum=1)
+        overrides = self._overrides(iterations)
         start = NO_START
         if self.item_factors is not None:
             _validation.check_continues(self, user_items)
-            for what, features in (("user", user_features), ("item", item_features)):
-                known = self._components.get(f"{what}_feature_factors")
-                _validation.check_features_continue(what, features, None if known is None else len(known))
             start = Start.of(self)
-        sides = self._sides(user_items, user_features, item_features)
-        overrides = {} if iterations is None else {"iterations": iterations}
-        if self.item_factors is not None:
-            overrides["factors"] = _validation.check_same_factors(self.factors, self.item_factors.shape[1])
+        sides = self._sides_to_go_on(user_items, {"user_features": user_features, "item_features": item_features})
         return self._train(user_items, sides=sides, start=start, overrides=overrides, **options)
+
+    def _sides_to_go_on(self, user_items: Any, options: dict[str, Any]) -> Sides:
+        """Return how rows are composed, by features among the options, which it takes out."""
+        features = {what: options.pop(f"{what}_features", None) for what in ("user", "item")}
+        if self.item_factors is not None:
+            for what, given in features.items():
+                known = self._components.get(f"{what}_feature_factors")
+                _validation.check_features_continue(what, given, None if known is None else len(known))
+        return self._sides(user_items, *features.values())
 
     def _sides(self, user_items: Any, user_features: Any, item_features: Any) -> Sides:
         """Return how rows are composed; None for a side without features."""
@@ -547,10 +543,4 @@ class HybridBPR(BPR):
         return model
 
 
-DEFAULTS = {
-    name: parameter.default
-    for name, parameter in inspect.signature(HybridBPR).parameters.items()
-    if parameter.kind is parameter.KEYWORD_ONLY
-}
-HYBRID_PARAMETERS = tuple(DEFAULTS)
 KINDS["hybrid"] = HybridBPR
