@@ -91,9 +91,7 @@ def recommend(model, n_queries):
     ids = np.random.default_rng(1).choice(len(model.user_factors), n_queries, replace=False)
     vectors = np.hstack([model.item_factors, model.item_biases[:, None]])
     queries = np.hstack([model.user_factors[ids], np.ones((n_queries, 1), dtype=np.float32)])
-    lists, speeds = exact_speed(
-        model, lambda some: model.recommend(some, N=K, filter_already_liked_items=False), ids
-    )
+    lists, speeds = exact_speed(model, lambda some: model.recommend(some, N=K, filter_already_liked_items=False), ids)
     return vectors, queries, lists, speeds
 
 

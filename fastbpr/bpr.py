@@ -547,6 +547,7 @@ class BPR(FactorModel):
         arrays["liked_indptr"], arrays["liked_indices"] = self._liked
         _validation.check_model_arrays(path, header, arrays)
         _storage.write(path, header, arrays)
+        self._tell_of_index()
 
     @classmethod
     def load(cls, path: str | os.PathLike, *, mmap: bool = False, verify: bool = False) -> BPR:
