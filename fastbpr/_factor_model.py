@@ -260,7 +260,7 @@ class FactorModel(Indexed, Predictions):
             scale=scale,
             num_threads=effective_threads(self.num_threads),
         )
-        itself = np.isin(ids, candidates)
+        itself = _retrieval.is_among(ids, candidates)
         neighbours[itself, 1:], cosines[itself, 1:] = neighbours[itself, :-1], cosines[itself, :-1]
         neighbours[itself, 0], cosines[itself, 0] = ids[itself], scale[ids[itself]] > 0
         return (neighbours[0], cosines[0]) if single else (neighbours, cosines)
