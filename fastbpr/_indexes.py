@@ -30,6 +30,17 @@ class Graph(NamedTuple):
     similarity: str | None  # how vectors are compared; None for scores
     sources: dict[str, np.ndarray]  # the model's arrays, by name
 
+    def __reduce__(self) -> tuple:
+        return with_graph_of, (_graphs.as_bytes(self.graph), self.similarity, self.sources)
+
+
+def with_graph_of(content: np.ndarray, similarity: str | None, sources: dict[str, np.ndarray]) -> Graph:
+    """Return a graph that was copied or pickled with its model, whose arrays have become writable by that."""
+    for array in sources.values():
+        if array is not None:
+            array.flags.writeable = False
+    return Graph(_graphs.from_bytes(content), similarity, sources)
+
 
 class Index(NamedTuple):
     """The graphs of a model, by the lists that they are for."""
