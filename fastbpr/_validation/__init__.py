@@ -158,6 +158,7 @@ from fastbpr._validation.index import (
     check_index_is_current,
     check_index_of_model,
     check_index_parts,
+    check_option_of,
     check_some_lists,
     check_titles_known,
 )
@@ -382,6 +383,7 @@ __all__ = [
     "check_number",
     "check_one_label_per_item",
     "check_one_title",
+    "check_option_of",
     "check_other_item",
     "check_output",
     "check_own_vectors",

@@ -78,6 +78,12 @@ def check_export_format(name: str, path: Any) -> str:
     return ending[1:]
 
 
+def check_option_of(option: str, value: Any, what: str, only: str) -> None:
+    """Refuse an option that does not go with what is exported."""
+    if value is not None and what != only:
+        raise ValueError(f"--{option} must be left out with --what {what}, got {value!r}. It is for {only}.")
+
+
 def check_titles_known(titles: bool, names: np.ndarray | None) -> np.ndarray | None:
     """Return titles if they are wanted; refuse to write those of a model that has none."""
     if titles and names is None:
