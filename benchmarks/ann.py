@@ -1,12 +1,16 @@
-"""Which library finds approximate lists best, and from which size of the catalogue on an index pays; two tables.
+"""Which library finds approximate lists best, and from which size of the catalogue on an index pays; tables.
 
     python benchmarks/ann.py --data gowalla --only voyager faiss usearch hnswlib
-    python benchmarks/ann.py --data clustered --items 300000 --only voyager --tasks similar
+    python benchmarks/ann.py --data clustered --items 300000 --only voyager faiss usearch --tasks similar
+    python benchmarks/ann.py --sizes 10000 40000 100000 300000
 
 All libraries build the same kind of graph, HNSW, with the same settings, of the same vectors; the effort of a search,
 `ef`, is varied. Recall is the share of the exact ten best that is found. Queries per second are by CPU time on one
 thread, which other processes on the machine do not change much, and by wall time on two. Each library runs in a process
 of its own, so that its memory can be told. Libraries that are not installed are left out.
+
+With `--sizes`, models with an index (`BPR.with_index`) are compared with exact ones, all on one thread: queries one at
+a time, as a server has them, and all at once.
 """
 
 import argparse
@@ -35,7 +39,12 @@ def main():
     parser.add_argument("--epochs", type=int, default=60, help="of the model of gowalla")
     parser.add_argument("--only", nargs="+", choices=list(LIBRARIES), default=list(LIBRARIES))
     parser.add_argument("--tasks", nargs="+", choices=list(TASKS), default=list(TASKS))
+    parser.add_argument("--sizes", nargs="+", type=int, help="clustered catalogues to compare models on")
     arguments = parser.parse_args()
+    if arguments.sizes:
+        print(f"{machine()}; clustered, {FACTORS} factors, K = {K}, by CPU time\n", flush=True)
+        print(markdown(COLUMNS_OF_SIZES, [row for n in arguments.sizes for row in rows_of_size(n, arguments.queries)]))
+        return
     model = gowalla(arguments.epochs) if arguments.data == "gowalla" else clustered(arguments.items)
     n_items = len(model.item_factors)
     print(f"{machine()}; {arguments.data}, {n_items:,} x {model.item_factors.shape[1]}, K = {K}\n", flush=True)
@@ -112,6 +121,41 @@ def exact_speed(model, call, ids):
             call(int(one))
         speeds.append(f"{at_once:,.0f} ({50 / (clock() - start):,.0f})")
     return lists, speeds
+
+
+# ---- from which size on an index pays -------------------------------------------------------------------------------
+
+COLUMNS_OF_SIZES = [
+    "items", "lists", "effort", "build, s", "recall@10", "exact, ms", "index, ms", "exact, at once, ms",
+    "index, at once, ms",
+]  # fmt: skip
+
+
+def rows_of_size(n_items, n_queries):
+    """Milliseconds for a query, of a model without index and with one."""
+    model = clustered(n_items)
+    model.num_threads = 1
+    ids = np.random.default_rng(1).choice(min(n_items, len(model.user_factors)), n_queries, replace=False)
+    for name in ("similar_items", "recommend"):
+        start = time.process_time()
+        served = model.with_index(**{other: other == name for other in ("similar_items", "recommend")})
+        seconds = time.process_time() - start
+        for effort in (50, 100, 400):
+            served._index.settings["effort"] = effort
+            recall = served.index_recall(K, n_queries=500)[name]
+            alone = [milliseconds(getattr(one, name), list(map(int, ids[:100]))) for one in (model, served)]
+            at_once = [milliseconds(getattr(one, name), [ids]) / len(ids) for one in (model, served)]
+            times = [f"{ms:.2g}" for ms in (*alone, *at_once)]
+            yield [f"{n_items:,}", name, effort, f"{seconds:.0f}", f"{recall:.3f}", *times]
+
+
+def milliseconds(call, queries):
+    """CPU time of a query, after a first one."""
+    call(queries[0], N=K)
+    start = time.process_time()
+    for query in queries:
+        call(query, N=K)
+    return 1000 * (time.process_time() - start) / len(queries)
 
 
 # ---- what is compared -----------------------------------------------------------------------------------------------

@@ -116,10 +116,9 @@ def test_long_tables_are_written_in_parts(labelled, tmp_path, monkeypatch):
     assert read(tmp_path / "parts.parquet").equals(read(tmp_path / "whole.parquet"))
 
 
-@pytest.mark.parametrize("n_items", [1, 2])
-def test_tiny_catalogues_have_short_lists(tmp_path, n_items):
-    model = fit(Interactions.from_arrays([0, 1, 1], [5, 4 + n_items, 5]), iterations=1)
-    assert export.neighbours(model, tmp_path / "table.parquet", K=9, show_progress=False) == n_items * (n_items - 1)
+def test_tiny_catalogues_have_short_lists_and_labels_keep_their_type(tmp_path):
+    model = fit(Interactions.from_arrays([0, 1, 1], [5, 6, 5]), iterations=1)
+    assert export.neighbours(model, tmp_path / "table.parquet", K=9, show_progress=False) == 2
     assert str(read(tmp_path / "table.parquet").schema.field("label").type) == "int64"
 
 
@@ -179,9 +178,7 @@ def test_models_that_are_not_fitted_or_have_no_titles_are_refused(communities, t
 
 def test_without_pyarrow_the_extra_is_named(labelled, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(
-        MissingExtraError, match=r"Writing tables needs pyarrow. Install it: pip install 'fastbpr\[io\]'"
-    ):
+    with pytest.raises(MissingExtraError, match=r"Writing tables needs pyarrow. Install it: .*\[io\]"):
         export.neighbours(labelled, tmp_path / "table.parquet")
 
 
