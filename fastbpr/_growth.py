@@ -28,6 +28,8 @@ def with_rows(
     Where the model has labels, the new ones are as given; with `labelled` off, for a model that answers one call, they
     are left out.
     """
+    if what == "item":
+        model = model.without_index()  # which does not have them
     factors = [model.user_factors, model.item_factors, model.item_biases]
     user_biases = model.user_biases
     side = ("user", "item").index(what)

@@ -13,7 +13,7 @@ import scipy.sparse
 from helpers import fit
 from numpy.testing import assert_array_equal
 
-from fastbpr import BPR, MissingExtraError, ModelFileError, NotFittedError, _approximate, _graphs, _retrieval
+from fastbpr import BPR, HybridBPR, MissingExtraError, ModelFileError, NotFittedError, _approximate, _graphs, _retrieval
 from fastbpr.exposure import centred
 
 N_USERS, N_ITEMS = 500, 2000
@@ -222,6 +222,19 @@ def test_new_users_are_served_by_the_same_index(served, user_items, looked_up):
     ids, _ = newcomers.recommend(np.arange(20), N=10)
     assert looked_up
     assert share_of_same(ids, newcomers.without_index().recommend(np.arange(20), N=10)[0]) > 0.95
+
+
+def test_items_that_an_index_does_not_have_are_compared_exactly(user_items, looked_up):
+    features = scipy.sparse.csr_array(np.random.default_rng(0).random((N_ITEMS, 12)), dtype=np.float32)
+    model = HybridBPR(factors=16, iterations=2, random_state=0)
+    served = model.fit(user_items, item_features=features, show_progress=False).with_index(show_progress=False)
+    assert type(served) is HybridBPR
+    assert_array_equal(
+        served.similar_items(item_features=features[:3])[0], model.similar_items(item_features=features[:3])[0]
+    )
+    assert looked_up == []
+    served.similar_items(0)
+    assert looked_up == [1]
 
 
 def test_recall_is_measured_against_the_exact_lists(exact, served):
