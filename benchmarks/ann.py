@@ -141,7 +141,7 @@ def rows_of_size(n_items, n_queries):
         served = model.with_index(**{other: other == name for other in ("similar_items", "recommend")})
         seconds = time.process_time() - start
         for effort in (50, 100, 400):
-            served._index.settings["effort"] = effort
+            served._index.graphs[name].graph.expansion_search = effort
             recall = served.index_recall(K, n_queries=500)[name]
             alone = [milliseconds(getattr(one, name), list(map(int, ids[:100]))) for one in (model, served)]
             at_once = [milliseconds(getattr(one, name), [ids]) / len(ids) for one in (model, served)]

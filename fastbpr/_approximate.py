@@ -20,7 +20,6 @@ def top_k(
     items: _retrieval.Items,
     n: int,
     excluded: Sequence[np.ndarray] | None,
-    effort: int,
     num_threads: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return what `_retrieval.top_k` returns, approximately; exactly for queries that the graph cannot serve."""
@@ -34,10 +33,9 @@ def top_k(
         waiting = np.flatnonzero(queries.any(axis=1)) if len(exactly[0]) else waiting
     while len(waiting) and fetched <= LARGEST_SHARE * len(items.table):
         asked = _graphs.as_queries(queries[waiting], items)
-        found = _graphs.nearest(graph, asked, fetched, effort, num_threads)
-        if found is None:
-            break
-        keep = kept(found, allowed, None if excluded is None else [excluded[query] for query in waiting], items)
+        found, counts = _graphs.nearest(graph, asked, fetched, num_threads)
+        keep = np.arange(fetched) < counts[:, None]
+        keep &= kept(found, allowed, None if excluded is None else [excluded[query] for query in waiting], items)
         enough = keep.sum(axis=1) >= n
         done = waiting[enough]
         ids[done], scores[done] = ordered(queries[done], items, found[enough], keep[enough], n, num_threads)

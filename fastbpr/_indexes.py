@@ -31,15 +31,15 @@ class Graph(NamedTuple):
     sources: dict[str, np.ndarray]  # the model's arrays, by name
 
     def __reduce__(self) -> tuple:
-        return with_graph_of, (_graphs.as_bytes(self.graph), self.similarity, self.sources)
+        return with_graph_of, (_graphs.as_bytes(self.graph), self.graph.expansion_search, self.similarity, self.sources)
 
 
-def with_graph_of(content: np.ndarray, similarity: str | None, sources: dict[str, np.ndarray]) -> Graph:
+def with_graph_of(content: np.ndarray, effort: int, similarity: str | None, sources: dict[str, np.ndarray]) -> Graph:
     """Return a graph that was copied or pickled with its model, whose arrays have become writable by that."""
     for array in sources.values():
         if array is not None:
             array.flags.writeable = False
-    return Graph(_graphs.from_bytes(content), similarity, sources)
+    return Graph(_graphs.from_bytes(content, effort), similarity, sources)
 
 
 class Index(NamedTuple):
@@ -70,7 +70,7 @@ class Indexed:
     ) -> Kind:
         """Return a model with the same vectors that looks lists up in an index: approximate, and fast in any catalogue.
 
-        Needs voyager: ``pip install 'fastbpr[ann]'``. Exact lists take a time in proportion to the catalogue; those of
+        Needs usearch: ``pip install 'fastbpr[ann]'``. Exact lists take a time in proportion to the catalogue; those of
         an index hardly depend on it, but a few of the best are missed: `index_recall` tells how many. Scores are exact,
         and so is the order of what was found. The index costs memory and the time to build it; `save_index` keeps it.
 
@@ -105,7 +105,7 @@ class Indexed:
         NotFittedError
             Before `fit`.
         MissingExtraError
-            Without voyager.
+            Without usearch.
         TypeError, ValueError
             If an argument is not as it must be, or if vectors are not finite.
 
@@ -141,8 +141,7 @@ class Indexed:
             for name, (items, similarity) in parts.items():
                 graph = _graphs.built(
                     items,
-                    connections=settings["connections"],
-                    build_effort=settings["build_effort"],
+                    **settings,
                     num_threads=effective_threads(self.num_threads),
                     progress=progress,
                 )
@@ -213,7 +212,7 @@ class Indexed:
         ModelFileError
             If the file is not an index, damaged, of a newer version, or of another model.
         MissingExtraError
-            Without voyager.
+            Without usearch.
         NotFittedError
             Before `fit`.
         TypeError, ValueError
@@ -238,6 +237,7 @@ class Indexed:
         _graphs.library()
         header, arrays = _storage.read(path, kind="index", mmap=True, verify=True)
         _validation.check_index_parts(path, header, arrays, LISTS)
+        settings = header["settings"] | ({} if effort is None else {"effort": effort})
         other = read_only(self)
         graphs = {}
         for name, stored in header["graphs"].items():
@@ -246,9 +246,8 @@ class Indexed:
                 fingerprint = fingerprint_of(other, name, similarity)
             _validation.check_index_of_model(path, name, fingerprint == stored["fingerprint"])
             with _validation.whole_model(path, _storage.DAMAGED, (RuntimeError, ValueError), kind="index"):
-                graph = _graphs.from_bytes(arrays[name])
+                graph = _graphs.from_bytes(arrays[name], settings["effort"])
             graphs[name] = Graph(graph, similarity, sources(other, name, similarity))
-        settings = header["settings"] | ({} if effort is None else {"effort": effort})
         other._index = Index(graphs, settings, is_in_file=True)
         return other
 
@@ -335,7 +334,7 @@ class Indexed:
             )  # fmt: skip
         check_current(self, graph)
         items = _retrieval.Items.of(table, scale, offset, candidates)
-        return top_k(graph.graph, queries, items, n, excluded, self._index.settings["effort"], num_threads)
+        return top_k(graph.graph, queries, items, n, excluded, num_threads)
 
     def _tell_of_index(self) -> None:
         """Warn who saves a model that its index is in no file."""

@@ -146,26 +146,46 @@ def test_vectors_of_zeros_have_the_exact_list(exact):
         assert_array_equal(found, expected)
 
 
-def test_a_graph_that_finds_too_few_leaves_the_query_to_the_exact_way(exact, served, monkeypatch):
-    monkeypatch.setattr(_graphs, "nearest", lambda *_: None)
-    assert_array_equal(served.similar_items([1, 2])[0], exact.similar_items([1, 2])[0])
+def test_a_query_for_which_a_graph_finds_too_few_is_answered_exactly(exact, served, monkeypatch):
+    def nearest(graph, queries, n, num_threads):
+        ids, counts = found(graph, queries, n, num_threads)
+        ids[0], counts[0] = 0, 2
+        return ids, counts
+
+    found = _graphs.nearest
+    monkeypatch.setattr(_graphs, "nearest", nearest)
+    asked = []
+    exactly = _retrieval.top_k
+    monkeypatch.setattr(
+        _retrieval,
+        "top_k",
+        lambda queries, *rest, **named: asked.append(len(queries)) or exactly(queries, *rest, **named),
+    )
+    ids, _ = served.similar_items([1, 2])
+    assert 1 in asked
+    assert_array_equal(ids[0], exact.similar_items(1)[0])
 
 
-def test_a_graph_in_parts_says_so():
+def test_a_graph_tells_how_many_it_finds():
     rows = np.random.default_rng(0).standard_normal((50, 4)).astype(np.float32)
-    graph = _graphs.built(items_of(rows), connections=4, build_effort=10, num_threads=1)
-    assert _graphs.nearest(graph, rows, 10, 20, 1).shape == (50, 10)
-    assert _graphs.nearest(graph, rows, 51, 60, 1) is None
+    graph = _graphs.built(items_of(rows), connections=4, build_effort=10, effort=20, num_threads=1)
+    for n_queries in (1, 2, 50):
+        ids, counts = _graphs.nearest(graph, rows[:n_queries], 60, 1)
+        assert ids.shape == (n_queries, 60)
+        assert counts.tolist() == [50] * n_queries
+        assert_array_equal(np.sort(ids[:, :50]), np.tile(np.arange(50), (n_queries, 1)))
+        assert not ids[:, 50:].any()
 
 
+@pytest.mark.parametrize("mean", [0, -7])
 @pytest.mark.parametrize("spread", [0.01, 3])
-def test_products_are_found_whatever_the_biases(spread):
+def test_products_are_found_whatever_the_biases(mean, spread):
     rng = np.random.default_rng(0)
-    rows, biases = rng.standard_normal((2000, 9)), rng.normal(0, spread, 2000)
+    rows, biases = rng.standard_normal((2000, 9)), rng.normal(mean, spread, 2000)
     items = items_of(rows.astype(np.float32), offset=biases.astype(np.float32))
     queries = rng.standard_normal((40, 9)).astype(np.float32)
-    graph = _graphs.built(items, connections=16, build_effort=200, num_threads=2)
-    ids, scores = _approximate.top_k(graph, queries, items, 10, None, 300, 1)
+    graph = _graphs.built(items, connections=16, build_effort=200, effort=300, num_threads=2)
+    ids, scores = _approximate.top_k(graph, queries, items, 10, None, 1)
     products = queries @ items.table.T + items.offset
     assert share_of_same(ids, np.argsort(-products, axis=1)[:, :10]) > 0.97
     assert_array_equal(scores.argmax(axis=1), 0)
@@ -241,7 +261,7 @@ def test_recall_is_measured_against_the_exact_lists(exact, served):
     recalls = served.index_recall(K=10, n_queries=150)
     assert set(recalls) == {"similar_items", "recommend", "similar_users"}
     assert all(0.95 < recall <= 1 for recall in recalls.values())
-    poor = exact.with_index(connections=2, build_effort=1, effort=1, show_progress=False).index_recall(n_queries=150)
+    poor = exact.with_index(connections=4, build_effort=4, effort=1, show_progress=False).index_recall(n_queries=150)
     assert poor["similar_items"] < recalls["similar_items"]
     rng = np.random.default_rng(1)
     ids = rng.choice(N_ITEMS, 100, replace=False)
@@ -408,6 +428,6 @@ def test_models_without_vectors_or_index_are_refused(exact, tmp_path):
 
 
 def test_without_the_library_the_extra_is_named(exact, monkeypatch):
-    monkeypatch.setitem(sys.modules, "voyager", None)
-    with pytest.raises(MissingExtraError, match=r"An index needs voyager. Install it: pip install 'fastbpr\[ann\]'"):
+    monkeypatch.setitem(sys.modules, "usearch.index", None)
+    with pytest.raises(MissingExtraError, match=r"An index needs usearch. Install it: pip install 'fastbpr\[ann\]'"):
         exact.with_index()
