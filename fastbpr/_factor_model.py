@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import operator
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -10,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fastbpr import _explanation, _labels, _retrieval, _similarity, _validation
+from fastbpr._indexes import Indexed
 from fastbpr._predictions import Predictions
 from fastbpr._storage import StoredLabels
 from fastbpr._threads import effective_threads
@@ -35,7 +35,7 @@ class Labels:
         vars(model)[self.name] = labels
 
 
-class FactorModel(Predictions):
+class FactorModel(Indexed, Predictions):
     """Vectors and biases, and the lists that follow from them. `BPR` documents the attributes."""
 
     user_labels, item_labels, item_names = Labels(), Labels(), Labels()
@@ -159,7 +159,9 @@ class FactorModel(Predictions):
                 indptr, indices = _validation.check_rows("user_items", user_items, (len(users), n_items))
                 rows = range(len(users))
             liked = [indices[indptr[row] : indptr[row + 1]] for row in rows]
-        ids, scores = _retrieval.top_k(
+        ids, scores = self._top_k(
+            "recommend",
+            None,
             vectors,
             item_factors,
             N,
@@ -259,7 +261,9 @@ class FactorModel(Predictions):
         n = _validation.check_integer("N", n, minimum=1)
         candidates = _validation.check_candidates(f"{what}s", only, f"filter_{what}s", left_out, len(rows), what=what)
         rows, scale = self._compared_vectors(what, similarity)
-        neighbours, cosines = _retrieval.top_k(
+        neighbours, cosines = self._top_k(
+            f"similar_{what}s",
+            similarity,
             rows[ids] * scale[ids, None],
             rows,
             n,
@@ -268,7 +272,7 @@ class FactorModel(Predictions):
             scale=scale,
             num_threads=effective_threads(self.num_threads),
         )
-        itself = is_among(ids, candidates)
+        itself = _retrieval.is_among(ids, candidates)
         neighbours[itself, 1:], cosines[itself, 1:] = neighbours[itself, :-1], cosines[itself, :-1]
         neighbours[itself, 0], cosines[itself, 0] = ids[itself], scale[ids[itself]] > 0
         return (neighbours[0], cosines[0]) if single else (neighbours, cosines)
@@ -372,7 +376,7 @@ class FactorModel(Predictions):
 
     def _compared_otherwise(self: Kind, **attributes: Any) -> Kind:
         """Return a model with the same arrays that compares items in another way; this one is not changed."""
-        other = copy.copy(self)
+        other = self.without_index()
         other._compared = {}
         for value in attributes.values():
             if isinstance(value, np.ndarray):
@@ -398,11 +402,3 @@ class FactorModel(Predictions):
         _validation.check_fitted(self)
         known = _validation.check_labelled("item", self.item_labels)
         return _labels.rows_of(known, labels, what="item", names=self.item_names)
-
-
-def is_among(ids: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-    """Whether each id is among the candidates, which are ascending; for one id it takes a microsecond or two."""
-    if len(candidates) == 0:
-        return np.zeros(len(ids), dtype=bool)
-    places = np.searchsorted(candidates, ids)
-    return candidates[np.minimum(places, len(candidates) - 1)] == ids

@@ -32,6 +32,8 @@ def with_rows(
     are left out. `own` are the biases and vectors that rows have beside those of features, None for zeros; `users_of`,
     of shape (n_new_items, n_users), says who has which new item.
     """
+    if what == "item":
+        model = model.without_index()  # which does not have them
     factors = [model.user_factors, model.item_factors, model.item_biases]
     user_biases = model.user_biases
     side = ("user", "item").index(what)

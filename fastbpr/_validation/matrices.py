@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -236,12 +237,20 @@ def check_candidates(
     only_name: str, only: Any, left_out_name: str, left_out: Any, n_rows: int, *, what: str
 ) -> np.ndarray:
     """Return the ascending ids to choose from: all, or `only` these, but for those left out."""
-    candidates = np.arange(n_rows, dtype=np.int32)
+    candidates = all_ids(n_rows)
     if only is not None:
         candidates = np.unique(check_ids(only_name, only, n_rows, what=what)[0])
     if left_out is not None:
         candidates = np.setdiff1d(candidates, check_ids(left_out_name, left_out, n_rows, what=what)[0])
     return candidates
+
+
+@functools.lru_cache(maxsize=4)
+def all_ids(n_rows: int) -> np.ndarray:
+    """Return all row numbers, read-only: for one query it takes as long to make them as to look in an index."""
+    ids = np.arange(n_rows, dtype=np.int32)
+    ids.flags.writeable = False
+    return ids
 
 
 def check_labelled(what: str, labels: np.ndarray | None) -> np.ndarray:
