@@ -127,7 +127,8 @@ class Continuation:
         **options
             Those of `fit`; ``user_features`` and ``item_features`` of a `HybridBPR` have rows for all users and items,
             in the order of the model's and then of the new ones. `validation` and `negatives` with labels are brought
-            into this order. Before a first fit, all is as in `fit`.
+            into this order. To `resume` with `replay`, the model's `random_state` must be an integer, so that the same
+            users are replayed, and the model the one that went on. Before a first fit, all is as in `fit`.
 
         Returns
         -------

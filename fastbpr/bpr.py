@@ -183,7 +183,8 @@ class BPR(Continuation, ModelFiles, ModelParameters, Newcomers):
 
     Many threads of a program may query one model at once: the lists are those of one thread, and Python's global lock
     is released while they are made. Each such thread brings `num_threads` threads of its own, so give a server's model
-    ``num_threads=1``. No thread may use a model while another fits it, or changes its arrays.
+    ``num_threads=1``. No thread may use a model while another fits it, or changes its arrays: fit,
+    or go on with, ``copy.copy(model)``, which leaves the model as it is, and put the result in its place.
 
     A model can be pickled, copied and cloned by scikit-learn. A subclass with parameters of its own takes and stores
     them, unchanged, and hands the others on; the rest follows: ::
@@ -384,7 +385,9 @@ class BPR(Continuation, ModelFiles, ModelParameters, Newcomers):
             factors). It takes the place of the one before when it is whole, and is written once more at the end.
         every : int or None, default None
             Number of epochs, >= 1, from one checkpoint to the next. None writes after every epoch, or, where that is
-            more than a tenth of the time, after as many as keep it to that.
+            more than a tenth of the time, after as many as keep it to that. As an order of size, 10 million
+            interactions of 400,000 users and items with 64 factors take 1.4 s for an epoch and 0.5 s for a checkpoint
+            of 145 MB, on two cores.
         resume : path or bool, default False
             A checkpoint to go on from, True for `checkpoint` if there is such a file, to what the fit would have come
             to: with the blocked schedule, or one thread, to the same bits. All else must be as in the fit that wrote
@@ -426,6 +429,14 @@ class BPR(Continuation, ModelFiles, ModelParameters, Newcomers):
         >>> model = model.fit(train, validation=held_out, metric="mrr", patience=2, show_progress=False)
         >>> model.best_epoch, [epoch.validation for epoch in model.history]
         (0, [1.0, 1.0, 1.0])
+
+        A program that is started again when it was killed goes on where it was:
+
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     run = {"checkpoint": Path(folder, "run.npz"), "resume": True, "show_progress": False}
+        ...     model = model.fit(train, **run)
         """
         return self._train(
             user_items, validation=validation, patience=patience, metric=metric, validate_every=validate_every,

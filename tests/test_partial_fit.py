@@ -1,5 +1,7 @@
 """Models that go on learning from new data, of users and items that they know and of new ones."""
 
+import copy
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -192,6 +194,17 @@ def test_titles_grow_with_the_items():
     model.partial_fit(Interactions.from_arrays([3, 3], [9, 7], item_names=["saw", "other"]), show_progress=False)
     assert model.item_labels.tolist() == [7, 8, 9]
     assert model.item_names.tolist() == ["tea", "cup", "saw"]
+
+
+def test_a_copy_that_goes_on_leaves_the_model_as_it_was():
+    model = fitted(optimizer="adagrad")
+    before = {name: array.copy() for name, array in model._arrays()}
+    liked, history = pairs(model), list(model.history)
+    other = copy.copy(model).partial_fit(NEW, replay=OLD, show_progress=False)
+    assert len(other.user_factors) > len(model.user_factors)
+    for name, array in model._arrays():
+        assert_array_equal(array, before[name])
+    assert (pairs(model), model.history) == (liked, history)
 
 
 def test_before_a_fit_it_is_one():
