@@ -138,7 +138,8 @@ def rows_of_size(n_items, n_queries):
     ids = np.random.default_rng(1).choice(min(n_items, len(model.user_factors)), n_queries, replace=False)
     for name in ("similar_items", "recommend"):
         start = time.process_time()
-        served = model.with_index(**{other: other == name for other in ("similar_items", "recommend")})
+        chosen = {other: other == name for other in ("similar_items", "recommend")}
+        served = model.with_index(**chosen, show_progress=False)
         seconds = time.process_time() - start
         for effort in (50, 100, 400):
             served._index.graphs[name].graph.expansion_search = effort
