@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from fastbpr import BPR, HybridBPR, Interactions
 from fastbpr.errors import NotFittedError, TrainingError
-from fastbpr.features import Features
+from fastbpr.features import FeatureMatrix, Features
 
 
 def kinds(n_items=100):
@@ -356,6 +356,27 @@ def test_a_bad_parameter_is_named(parameters, message):
 def test_bad_features_are_named(communities, features, message):
     with pytest.raises((TypeError, ValueError), match=re.escape(message)):
         fit(communities, item_features=features)
+
+
+@pytest.mark.parametrize("call", ["fit", "fit_partial"])
+@pytest.mark.parametrize("word", ["item_feature", "start"])
+def test_a_word_that_fit_does_not_know_is_named(communities, call, word):
+    with pytest.raises(TypeError, match=f"options must be among .*, got {word!r}"):
+        getattr(HybridBPR(), call)(communities, **{word: kinds()})
+
+
+def test_embeddings_of_half_precision_are_taken_as_they_are(communities):
+    vectors = np.random.default_rng(0).normal(size=(100, 8)).astype(np.float16)
+    half, single = (fit(communities, item_features=given, iterations=2) for given in (vectors, np.float32(vectors)))
+    assert_array_equal(half.item_factors, single.item_factors)
+    assert_array_equal(FeatureMatrix(vectors, "text").toarray(), vectors)
+
+
+def test_features_of_more_rows_are_told_how_to_be_named():
+    log = Interactions.from_arrays(["ann", "ann", "bob", "bob"], ["tea", "cup", "cup", "pot"])
+    table = {"item": ["tea", "cup", "pot", "mug"], "kind": ["food", "ware", "ware", "ware"]}
+    with pytest.raises(ValueError, match=r"Name them: features.transform\(frame, rows=user_items.item_labels\)"):
+        fit(log, item_features=Features(categorical="kind").fit_transform(table), iterations=1)
 
 
 def test_features_of_other_rows_are_refused():

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from fastbpr._validation.matrices import canonical_csr, check_structure, check_user_items, describe
+from fastbpr._validation.matrices import canonical_csr, check_structure, check_user_items, describe, wide_enough
 from fastbpr._validation.values import check_flag
 
 SIDES = ("user", "item")
@@ -40,7 +40,7 @@ def check_features(
         raise ValueError(f"{name} must have one row for each of {n_rows} rows, got shape {value.shape}.{hint}")
     check_columns(name, value.shape, n_features, known)
     if not scipy.sparse.issparse(value):
-        value = scipy.sparse.csr_array(value)
+        value = scipy.sparse.csr_array(wide_enough(value))
     check_structure(name, value)
     csr = canonical_csr(name, value)
     with np.errstate(over="ignore"):
