@@ -358,6 +358,13 @@ def test_bad_features_are_named(communities, features, message):
         fit(communities, item_features=features)
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adagrad", "adadelta"])
+def test_features_that_no_row_has_are_learned_nothing_of(communities, optimizer):
+    model = fit(communities, item_features=np.zeros((100, 3)), optimizer=optimizer, iterations=2)
+    assert not model.item_feature_factors.any()
+    assert_array_equal(model.item_factors, model.item_own_factors)
+
+
 @pytest.mark.parametrize("call", ["fit", "fit_partial"])
 @pytest.mark.parametrize("word", ["item_feature", "start"])
 def test_a_word_that_fit_does_not_know_is_named(communities, call, word):
