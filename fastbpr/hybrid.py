@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -167,6 +168,7 @@ class HybridBPR(BPR):
         (2, 8)
         """
         self._check_parameters()
+        _validation.check_known_names("options", options, FIT_OPTIONS)
         sides = self._sides(user_items, user_features, item_features)
         return self._train(user_items, sides=sides, **options)
 
@@ -216,6 +218,7 @@ class HybridBPR(BPR):
         2
         """
         self._check_parameters()
+        _validation.check_known_names("options", options, FIT_OPTIONS)
         overrides = self._overrides(iterations)
         start = NO_START
         if self.item_factors is not None:
@@ -245,8 +248,8 @@ class HybridBPR(BPR):
                 _validation.check_vectors_complete(what, own[what], False)
                 sides.append(None)
                 continue
-            matrix = _validation.check_features(f"{what}_features", features, n_rows=n)
             _validation.check_rows_named(what, features, user_items)
+            matrix = _validation.check_features(f"{what}_features", features, n_rows=n)
             sides.append(Side(matrix, own[what], float(rate), float(self.feature_rate), float(share)))
         return Sides(*sides)
 
@@ -543,4 +546,5 @@ class HybridBPR(BPR):
         return model
 
 
+FIT_OPTIONS = (*list(inspect.signature(BPR.fit).parameters)[2:], "user_features", "item_features")
 KINDS["hybrid"] = HybridBPR

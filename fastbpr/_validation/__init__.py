@@ -264,6 +264,7 @@ from fastbpr._validation.splits import (
 )
 from fastbpr._validation.tuning import (
     Range,
+    check_base,
     check_budget,
     check_space,
 )
@@ -300,6 +301,7 @@ __all__ = [
     "check_asked",
     "check_at_least_one_thread",
     "check_axes",
+    "check_base",
     "check_budget",
     "check_by_column",
     "check_by_time",

@@ -31,3 +31,13 @@ def test_its_own_column_stays_as_it_was(communities):
     for now, then in zip((model.item_embeddings, model.item_biases), before, strict=True):
         assert_array_equal(now[:3], then[:3])
         assert (now[3:] != then[3:]).any()
+
+
+@pytest.mark.parametrize("loss", ["logistic", "bpr", "warp", "warp-kos"])
+def test_items_without_any_feature_have_a_score_of_nothing(communities, loss):
+    nothing = scipy.sparse.csr_matrix((100, 3))
+    model = LightFM(16, loss=loss, random_state=0).fit(communities, item_features=nothing)
+    before = model.item_embeddings.copy()
+    model.fit_partial(communities, item_features=nothing, epochs=2)
+    assert_array_equal(model.item_embeddings, before)
+    assert len(set(model.predict(0, np.arange(100), item_features=nothing))) == 1
