@@ -359,6 +359,19 @@ def test_bad_features_are_named(communities, features, message):
         fit(communities, item_features=features)
 
 
+def test_what_partial_fit_wants_of_features_is_told():
+    log = Interactions.from_arrays(["ann", "ann", "bob", "bob"], ["tea", "cup", "cup", "pot"])
+    later = Interactions.from_arrays(["bob", "eve"], ["mug", "cup"])
+    features = Features(categorical="kind")
+    table = {"item": ["pot", "cup", "tea", "mug"], "kind": ["ware", "ware", "food", "ware"]}
+    model = fit(log, item_features=features.fit_transform(table, rows=log.item_labels), iterations=1)
+    with pytest.raises(ValueError, match="for partial_fit, the model's item_labels and behind them those that are new"):
+        model.partial_fit(later, item_features=features.transform(table, rows=later.item_labels), show_progress=False)
+    rows = [*model.item_labels, "mug"]
+    model.partial_fit(later, item_features=features.transform(table, rows=rows), show_progress=False)
+    assert model.item_labels.tolist() == rows
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "adagrad", "adadelta"])
 def test_features_that_no_row_has_are_learned_nothing_of(communities, optimizer):
     model = fit(communities, item_features=np.zeros((100, 3)), optimizer=optimizer, iterations=2)

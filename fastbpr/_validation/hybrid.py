@@ -102,7 +102,8 @@ def check_rows_named(what: str, features: Any, user_items: Any) -> None:
         return
     raise ValueError(
         f"{what}_features must have the rows of user_items, in the same order, got features of others. Name them: "
-        f"features.transform(frame, rows=user_items.{what}_labels)."
+        f"features.transform(frame, rows=user_items.{what}_labels); for partial_fit, the model's {what}_labels and "
+        "behind them those that are new in user_items."
     )
 
 
