@@ -420,6 +420,28 @@ def test_features_of_other_rows_are_refused():
     assert model.with_items(features.transform({"item": ["mug"], "kind": ["ware"]}), ["mug"]).item_rows("mug") == 3
 
 
+def test_features_that_were_fitted_anew_are_refused(tmp_path):
+    table = {"item": ["tea", "cup", "pot"], "kind": ["food", "ware", "ware"]}
+    log = Interactions.from_arrays(["ann", "ann", "bob", "bob"], ["tea", "cup", "cup", "pot"])
+    first = Features(categorical="kind")
+    model = fit(log, item_features=first.fit_transform(table), iterations=1, factors=4)
+    model.save(tmp_path / "model.npz")
+    anew = Features(categorical="kind").fit({name: column[::-1] for name, column in table.items()})
+    mug = {"item": ["mug"], "kind": ["ware"]}
+    for each in (model, BPR.load(tmp_path / "model.npz"), BPR.load(tmp_path / "model.npz", mmap=True)):
+        assert each.item_feature_names.tolist() == ["kind=food", "kind=ware"]
+        assert each.similar_items(item_features=first.transform(mug), N=2)[0].shape == (1, 2)
+        with pytest.raises(ValueError, match="got 'kind=ware' in the place of 'kind=food'"):
+            each.similar_items(item_features=anew.transform(mug))
+        with pytest.raises(ValueError, match="got 'kind=ware' in the place of 'kind=food'"):
+            each.fit_partial(log, item_features=anew.transform(table, rows=log.item_labels), show_progress=False)
+
+
+def test_rows_of_which_nothing_is_known_are_told(model):
+    with pytest.warns(UserWarning, match="item_features has 1 of 2 rows without any feature that the model knows"):
+        model.similar_items(item_features=[[1, 0, 0, 0], [0, 0, 0, 0]], N=3)
+
+
 def test_rows_cannot_be_made_of_nothing(communities):
     with pytest.raises(ValueError, match="own_vectors must be True for users without user_features, got False"):
         fit(communities, item_features=kinds(), own_vectors=False)
