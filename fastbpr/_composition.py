@@ -111,7 +111,8 @@ class Composition:
             *self.transposed, self.rates, self.own_rates, self.hidden, self.rows, self.composed, self.features,
             self.own, self.sums, self.width, self.bias,
         )  # fmt: skip
-        if self.sums_of_steps is not None:  # a feature moves by the changes of all its rows: steps have one size
+        # A feature moves by the changes of all its rows: their steps have one size.
+        if self.sums_of_steps is not None and self.is_described.any():
             self.sums_of_steps[self.is_described] = self.sums_of_steps[self.is_described].mean(axis=0)
 
 

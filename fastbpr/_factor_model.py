@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import operator
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -10,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fastbpr import _explanation, _labels, _retrieval, _similarity, _validation
+from fastbpr._indexes import Indexed
 from fastbpr._predictions import Predictions
 from fastbpr._storage import StoredLabels
 from fastbpr._threads import effective_threads
@@ -35,7 +35,7 @@ class Labels:
         vars(model)[self.name] = labels
 
 
-class FactorModel(Predictions):
+class FactorModel(Indexed, Predictions):
     """Vectors and biases, and the lists that follow from them. `BPR` documents the attributes."""
 
     user_labels, item_labels, item_names = Labels(), Labels(), Labels()
@@ -108,7 +108,8 @@ class FactorModel(Predictions):
         filter_items : array of int or None, default None
             Items to leave out for everybody.
         recalculate_user : bool, default False
-            Not available yet: must be False.
+            Compute the users' vectors from `user_items`, as `BPR.fold_in_users` does, in place of those of training.
+            `userid` then only says how many users there are, and may be any numbers >= 0.
         items : array of int or None, default None
             The only items to choose from.
 
@@ -139,9 +140,16 @@ class FactorModel(Predictions):
         """
         user_factors, item_factors, item_biases = _validation.check_tables(self)
         n_users, n_items = len(user_factors), len(item_factors)
-        users, single = _validation.check_ids("userid", userid, n_users, what="user")
+        recalculate = _validation.check_flag("recalculate_user", recalculate_user)
+        n_rows = _validation.MAX_ROWS if recalculate else n_users
+        users, single = _validation.check_ids("userid", userid, n_rows, what="user")
         N = _validation.check_integer("N", N, minimum=1)
-        _validation.check_not_available("recalculate_user", recalculate_user)
+        if recalculate:
+            _validation.check_rows_given("user_items", user_items)
+            rows_of_users = _validation.check_rows("user_items", user_items, (len(users), n_items))
+            vectors = self._vectors_of_users(*rows_of_users)
+        else:
+            vectors = user_factors[users]
         liked = None
         if _validation.check_flag("filter_already_liked_items", filter_already_liked_items):
             if user_items is None:
@@ -151,8 +159,10 @@ class FactorModel(Predictions):
                 indptr, indices = _validation.check_rows("user_items", user_items, (len(users), n_items))
                 rows = range(len(users))
             liked = [indices[indptr[row] : indptr[row + 1]] for row in rows]
-        ids, scores = _retrieval.top_k(
-            user_factors[users],
+        ids, scores = self._top_k(
+            "recommend",
+            None,
+            vectors,
             item_factors,
             N,
             candidates=_validation.check_candidates("items", items, "filter_items", filter_items, n_items, what="item"),
@@ -163,6 +173,10 @@ class FactorModel(Predictions):
         if self.user_biases is not None:
             scores += _validation.check_user_biases(self, n_users)[users, None]
         return (ids[0], scores[0]) if single else (ids, scores)
+
+    def _vectors_of_users(self, indptr: np.ndarray, indices: np.ndarray) -> np.ndarray:
+        """Return the vectors of users who have these items; refused by models that have no settings of a fit."""
+        _validation.check_not_available("recalculate_user", True)
 
     def similar_items(
         self,
@@ -247,7 +261,9 @@ class FactorModel(Predictions):
         n = _validation.check_integer("N", n, minimum=1)
         candidates = _validation.check_candidates(f"{what}s", only, f"filter_{what}s", left_out, len(rows), what=what)
         rows, scale = self._compared_vectors(what, similarity)
-        neighbours, cosines = _retrieval.top_k(
+        neighbours, cosines = self._top_k(
+            f"similar_{what}s",
+            similarity,
             rows[ids] * scale[ids, None],
             rows,
             n,
@@ -256,7 +272,7 @@ class FactorModel(Predictions):
             scale=scale,
             num_threads=effective_threads(self.num_threads),
         )
-        itself = np.isin(ids, candidates)
+        itself = _retrieval.is_among(ids, candidates)
         neighbours[itself, 1:], cosines[itself, 1:] = neighbours[itself, :-1], cosines[itself, :-1]
         neighbours[itself, 0], cosines[itself, 0] = ids[itself], scale[ids[itself]] > 0
         return (neighbours[0], cosines[0]) if single else (neighbours, cosines)
@@ -360,7 +376,7 @@ class FactorModel(Predictions):
 
     def _compared_otherwise(self: Kind, **attributes: Any) -> Kind:
         """Return a model with the same arrays that compares items in another way; this one is not changed."""
-        other = copy.copy(self)
+        other = self.without_index()
         other._compared = {}
         for value in attributes.values():
             if isinstance(value, np.ndarray):

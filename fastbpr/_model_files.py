@@ -77,6 +77,7 @@ class ModelFiles:
         """
         header, arrays = self._contents(path)
         _storage.write(path, header, arrays)
+        self._tell_of_index()
 
     def _contents(self, path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return (header, arrays) of the file that `save` writes."""

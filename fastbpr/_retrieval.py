@@ -299,6 +299,14 @@ def everything(table: np.ndarray) -> np.ndarray:
     return np.arange(len(table), dtype=np.int32)
 
 
+def is_among(ids: np.ndarray, ascending: np.ndarray) -> np.ndarray:
+    """Return which ids are among others, which are looked up, not gone through."""
+    place = np.searchsorted(ascending, ids)
+    among = place < len(ascending)
+    among[among] = ascending[place[among]] == ids[among]
+    return among
+
+
 def packed(rows: np.ndarray, lanes: int, num_threads: int) -> np.ndarray:
     """Return rows in groups of `lanes` that are stored factor by factor: (n_groups, factors, lanes)."""
     rows = np.ascontiguousarray(rows, dtype=np.float32)

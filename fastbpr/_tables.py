@@ -52,10 +52,10 @@ class Tables(NamedTuple):
         return {"user_sums": user_sums, "item_sums": self.items[:, self.width + 1 : self.width + 1 + N_SUMS]}
 
     def take(self, factors: Sequence[np.ndarray | None], sums: Mapping[str, np.ndarray]) -> None:
-        """Write what is known of the first users, items and their biases, and of an optimiser's sums by name."""
+        """Write what is known of the first users, items, biases of items and of users, and an optimiser's sums."""
         named = self.sums()
         known_sums = [(named[name], sums[name]) for name in named if name in sums]
-        for table, known in [*zip((*self.views(), self.user_biases()), factors, strict=True), *known_sums]:
+        for table, known in [*zip((*self.views(), self.user_biases()), factors, strict=False), *known_sums]:
             if table is not None and known is not None:
                 table[: len(known)] = known
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 import os
 from collections.abc import Callable, Mapping
@@ -12,20 +11,19 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from fastbpr import _fitting, _fold_in, _parameters, _presets, _validation
+from fastbpr import _fitting, _parameters, _presets, _validation
 from fastbpr._checkpoints import Checkpoints, State
 from fastbpr._composition import NO_SIDES, Sides
 from fastbpr._continuation import Continuation
 from fastbpr._debias import Debias, debias_of, described
 from fastbpr._early_stopping import ValidationRules
-from fastbpr._factor_model import FactorModel
 from fastbpr._fitting import NO_START, Start
 from fastbpr._model_files import KINDS, ModelFiles
 from fastbpr._model_parameters import ModelParameters
-from fastbpr._schedules import Positives
+from fastbpr._newcomers import Newcomers
 
 
-class BPR(Continuation, ModelFiles, ModelParameters, FactorModel):
+class BPR(Continuation, ModelFiles, ModelParameters, Newcomers):
     """Bayesian Personalized Ranking for implicit feedback (Rendle et al., 2009).
 
     Learns one vector per user and per item so that items a user interacted with score above items they did not.
@@ -494,68 +492,6 @@ class BPR(Continuation, ModelFiles, ModelParameters, FactorModel):
         """Return the parameters with what the training matrix decides in place of ``"auto"``."""
         return _fitting.decided(self.get_params() | (overrides or {}), matrix)
 
-    # ---- users that came later --------------------------------------------------------------------------------------
-
-    def fold_in(self, user_items: Any) -> BPR:
-        """Return a model of other users and the same items, from what these users have, without training.
-
-        The items' vectors and biases stay as they are. Each user's vector is the one with which the loss that training
-        lowers is least: over all pairs of an item that the user has and one of a sample of 1,000 items that the user
-        has not, the mean of ``-ln sigmoid(margin)``, plus half the users' regularization (of 0.0001 at least) times the
-        squared length of the vector. Where training had a softmax or
-        dynamic negatives, which want more of it, the regularization is divided by 8 or 4, and lists are somewhat behind
-        those of users who were trained. The sample is the same for all users and in every call, so the same items give
-        the same vector, whoever else is folded in (but for rounding).
-
-        Parameters
-        ----------
-        user_items : Interactions, or SciPy sparse matrix or array of shape (n, n_items)
-            What each of n users has; they may be users of this model or not. What is stored and not zero counts, once,
-            whatever its value. `Interactions` are matched with a model fitted to `Interactions` by item labels, and
-            items that the model does not know are left out. Never changed.
-
-        Returns
-        -------
-        BPR
-            A model of this class, with these parameters, items and history, and with n users, whose labels are those of
-            `user_items`. `recommend` leaves out what they have in `user_items`. A user without known items, or
-            with all of the sample, gets a vector of zeros: lists by biases alone. This model is not changed.
-
-        Raises
-        ------
-        NotFittedError
-            Before `fit`.
-        TypeError, ValueError
-            If `user_items` is not as it must be, or has no item that the model knows, if factors are not finite, or if
-            the model's loss is ``logistic``, which needs what a user does not want, too.
-
-        Examples
-        --------
-        Trained on two kinds of users, the model meets a third user, who has item 0.
-
-        >>> from scipy.sparse import csr_array
-        >>> user_items = csr_array([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1]])
-        >>> model = BPR(factors=8, random_state=0).fit(user_items, show_progress=False)
-        >>> newcomer = model.fold_in(csr_array([[1, 0, 0, 0]]))
-        >>> newcomer.recommend(0, N=1)[0]
-        array([1], dtype=int32)
-        """
-        _, items, biases = _validation.check_tables(self, finite=True)
-        _validation.check_loss_over_pairs(self.settings["loss"])
-        matrix = _fold_in.items_of(user_items, self.item_labels, len(items))
-        strength = _parameters.strengths_of(SimpleNamespace(**self.settings))["user"]
-        strength *= _presets.hardness(UNIFORM) / _presets.hardness(self.settings)  # hard negatives want more of it
-        liked = Positives.of(matrix, None).liked(copy=True)
-        users = _fold_in.fold_in_users(items, biases, *liked, strength)
-        folded = copy.copy(self)
-        labels = getattr(user_items, "user_labels", None), self.item_labels, self.item_names
-        fitted = {name: getattr(self, name) for name in ("debiasing", "removed_directions")}
-        fitted |= {"history": list(self.history), "settings": dict(self.settings)}
-        fitted["n_epochs"] = self._n_epochs
-        fitted["components"] = {name: array for name, array in self._components.items() if name.startswith("item")}
-        folded._set_fitted((users, items.view(), biases.view()), liked, *labels, **fitted)
-        return folded
-
     def __repr__(self) -> str:
         known = next(kind for kind in reversed(KINDS.values()) if isinstance(self, kind))._parameter_names()
         shown = f"{type(self).__name__}({self._shown_parameters(known)})"
@@ -564,7 +500,6 @@ class BPR(Continuation, ModelFiles, ModelParameters, FactorModel):
         return f"{shown}, fitted to {len(self.user_factors):,} users and {len(self.item_factors):,} items"
 
 
-UNIFORM = {"loss": "bpr", "negatives": "uniform"}
 DEFAULTS = {name: parameter.default for name, parameter in inspect.signature(BPR).parameters.items()}
 PARAMETERS = tuple(DEFAULTS)
 KINDS["bpr"] = BPR

@@ -13,12 +13,12 @@ import traceback
 from collections.abc import Sequence
 
 from fastbpr import _validation
-from fastbpr._commands import demo, diagnose, evaluate, fit, recommend, similar, tune
+from fastbpr._commands import demo, diagnose, evaluate, export, fit, recommend, similar, tune
 from fastbpr._commands.printing import note, shown
 from fastbpr._version import __version__
 from fastbpr.errors import MissingExtraError, ModelFileError, TrainingError, UnknownLabelError
 
-COMMANDS = (demo, fit, similar, recommend, evaluate, diagnose, tune)  # in the order of --help
+COMMANDS = (demo, fit, similar, recommend, evaluate, export, diagnose, tune)  # in the order of --help
 MISTAKES = (OSError, MemoryError, MissingExtraError, ModelFileError, TrainingError, UnknownLabelError)
 
 

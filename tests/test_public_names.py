@@ -20,6 +20,7 @@ MODULES = [
     "fastbpr.diagnosis",
     "fastbpr.errors",
     "fastbpr.evaluation",
+    "fastbpr.export",
     "fastbpr.features",
     "fastbpr.interactions",
     "fastbpr.splitting",

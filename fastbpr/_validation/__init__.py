@@ -171,6 +171,16 @@ from fastbpr._validation.implicit import (
     check_size_of_test,
     check_some_tested,
 )
+from fastbpr._validation.index import (
+    check_export_format,
+    check_has_index,
+    check_index_is_current,
+    check_index_of_model,
+    check_index_parts,
+    check_option_of,
+    check_some_lists,
+    check_titles_known,
+)
 from fastbpr._validation.lightfm import (
     check_all_have_features,
     check_at_least_one_thread,
@@ -211,6 +221,7 @@ from fastbpr._validation.lists import (
     check_values,
 )
 from fastbpr._validation.matrices import (
+    MAX_ROWS,
     check_candidates,
     check_catalogue,
     check_given_negatives,
@@ -223,6 +234,13 @@ from fastbpr._validation.matrices import (
     check_rows_of_items,
     check_solved,
     check_user_items,
+)
+from fastbpr._validation.newcomers import (
+    check_item_users,
+    check_labels_left_out,
+    check_one_source_of_users,
+    check_rows_given,
+    check_some_new,
 )
 from fastbpr._validation.pairs import (
     check_pairs,
@@ -246,6 +264,7 @@ from fastbpr._validation.splits import (
 )
 from fastbpr._validation.tuning import (
     Range,
+    check_base,
     check_budget,
     check_space,
 )
@@ -275,12 +294,14 @@ from fastbpr._validation.weighing import (
 )
 
 __all__ = [
+    "MAX_ROWS",
     "Range",
     "check_all_have_features",
     "check_any_sparse",
     "check_asked",
     "check_at_least_one_thread",
     "check_axes",
+    "check_base",
     "check_budget",
     "check_by_column",
     "check_by_time",
@@ -313,6 +334,7 @@ __all__ = [
     "check_enough",
     "check_entries",
     "check_evaluated",
+    "check_export_format",
     "check_factors",
     "check_feature_frame",
     "check_feature_matrix",
@@ -333,6 +355,7 @@ __all__ = [
     "check_given_negatives",
     "check_groups",
     "check_has_features",
+    "check_has_index",
     "check_has_item_factors",
     "check_has_labels",
     "check_header",
@@ -341,12 +364,16 @@ __all__ = [
     "check_ids",
     "check_ids_of_pairs",
     "check_in_mapping",
+    "check_index_is_current",
+    "check_index_of_model",
+    "check_index_parts",
     "check_instance",
     "check_integer",
     "check_interaction",
     "check_interactions_to_split",
     "check_is_checkpoint",
     "check_item_factors",
+    "check_item_users",
     "check_items_shown",
     "check_key",
     "check_keys_alike",
@@ -359,6 +386,7 @@ __all__ = [
     "check_labelled",
     "check_labels_given",
     "check_labels_known",
+    "check_labels_left_out",
     "check_lengths",
     "check_level",
     "check_lightfm_features",
@@ -394,7 +422,9 @@ __all__ = [
     "check_num_threads",
     "check_number",
     "check_one_label_per_item",
+    "check_one_source_of_users",
     "check_one_title",
+    "check_option_of",
     "check_other_item",
     "check_output",
     "check_own_vectors",
@@ -420,6 +450,7 @@ __all__ = [
     "check_rows",
     "check_rows_are_good",
     "check_rows_asked",
+    "check_rows_given",
     "check_rows_named",
     "check_rows_of_items",
     "check_rows_to_have",
@@ -454,6 +485,8 @@ __all__ = [
     "check_some_features",
     "check_some_known",
     "check_some_labels",
+    "check_some_lists",
+    "check_some_new",
     "check_some_tested",
     "check_some_values",
     "check_some_vectors",
@@ -479,6 +512,7 @@ __all__ = [
     "check_timed",
     "check_times",
     "check_timestamps",
+    "check_titles_known",
     "check_training_data",
     "check_unused",
     "check_user_biases",

@@ -57,7 +57,7 @@ def whole_model(path: Any, problem: str, errors: tuple[type[Exception], ...], *,
         raise ModelFileError(f"path must be {A[kind]} written by fastbpr, but {str(path)!r} {problem}.") from error
 
 
-A = {"model": "a model", "features": "a file of features"}
+A = {"model": "a model", "features": "a file of features", "index": "an index"}
 
 
 def check_file_part(path: Any, fits: bool, what: str, problem: str, *, kind: str = "model") -> None:

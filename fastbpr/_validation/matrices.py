@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,11 @@ def check_single_precision(name: str, data: np.ndarray) -> np.ndarray:
         bad = data.min() if data.min() < limits.tiny else data.max()
         raise ValueError(f"{name} must hold values from {limits.tiny:.2g} to {limits.max:.2g}, got {bad}. Scale them.")
     return data.astype(np.float32, copy=False)
+
+
+def wide_enough(array: np.ndarray) -> np.ndarray:
+    """Return an array of a type that SciPy's matrices have: half precision, usual for embeddings, is none."""
+    return array.astype(np.float32) if array.dtype == np.float16 else array
 
 
 def canonical_csr(name: str, matrix: Any) -> scipy.sparse.csr_array:
@@ -236,12 +242,20 @@ def check_candidates(
     only_name: str, only: Any, left_out_name: str, left_out: Any, n_rows: int, *, what: str
 ) -> np.ndarray:
     """Return the ascending ids to choose from: all, or `only` these, but for those left out."""
-    candidates = np.arange(n_rows, dtype=np.int32)
+    candidates = all_ids(n_rows)
     if only is not None:
         candidates = np.unique(check_ids(only_name, only, n_rows, what=what)[0])
     if left_out is not None:
         candidates = np.setdiff1d(candidates, check_ids(left_out_name, left_out, n_rows, what=what)[0])
     return candidates
+
+
+@functools.lru_cache(maxsize=4)
+def all_ids(n_rows: int) -> np.ndarray:
+    """Return all row numbers, read-only: for one query it takes as long to make them as to look in an index."""
+    ids = np.arange(n_rows, dtype=np.int32)
+    ids.flags.writeable = False
+    return ids
 
 
 def check_labelled(what: str, labels: np.ndarray | None) -> np.ndarray:

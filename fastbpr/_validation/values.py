@@ -105,9 +105,9 @@ def check_callable(name: str, value: Any) -> None:
 
 
 def check_not_available(name: str, value: Any) -> None:
-    """Refuse to switch on what does not exist yet."""
+    """Refuse to switch on what a model cannot do."""
     if check_flag(name, value):
-        raise NotImplementedError(f"{name} must be False: this version of fastbpr cannot do it.")
+        raise NotImplementedError(f"{name} must be False: a model that fastbpr has not fitted cannot do it.")
 
 
 def check_seed_kind(name: str, value: Any) -> None:

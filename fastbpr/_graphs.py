@@ -1,0 +1,99 @@
+"""Graphs for approximate search (HNSW; Malkov & Yashunin, 2020) by the library usearch: built, asked, kept as bytes.
+
+A graph orders vectors by their cosine with a query or by their inner product with it, a bias included. Where products
+are wanted, it is built by products, too: turned into cosines of vectors of equal length (Bachrach et al., 2014), which
+is done in other places, long vectors crowd out what tells the others apart, and a quarter of the best is missed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from fastbpr import _retrieval, _validation
+from fastbpr._blocks import slices
+
+BLOCK = 2**13  # vectors that are added between two looks at the clock
+
+
+def library() -> Any:
+    """Return the module, or say how to install it."""
+    return _validation.require("usearch.index", extra="ann", purpose="An index")
+
+
+def built(
+    items: _retrieval.Items,
+    *,
+    connections: int,
+    build_effort: int,
+    effort: int,
+    num_threads: int,
+    progress: tqdm | None = None,
+) -> Any:
+    """Return a graph of all rows, with their scales and offsets, where there are any.
+
+    With one thread the same rows give the same graph.
+    """
+    graph = library().Index(
+        ndim=items.table.shape[1] + has_bias(items),
+        metric="ip" if has_bias(items) else "cos",
+        dtype="f32",
+        connectivity=connections,
+        expansion_add=build_effort,
+        expansion_search=effort,
+    )
+    mean = items.offset.mean(dtype=np.float64).astype(np.float32) if has_bias(items) else None
+    for part in slices(len(items.table), BLOCK):
+        graph.add(np.arange(part.start, part.stop), vectors(items, part, mean), threads=num_threads)
+        if progress is not None:
+            progress.update(part.stop - part.start)
+    return graph
+
+
+def has_bias(items: _retrieval.Items) -> bool:
+    """Whether products with a bias are wanted, not cosines."""
+    return len(items.offset) > 0
+
+
+def vectors(items: _retrieval.Items, part: slice, mean: np.float32 | None) -> np.ndarray:
+    """Return some rows as they are in a graph.
+
+    What all biases have in common orders nothing, and would make neighbours of those that are furthest from zero.
+    """
+    rows = items.table[part]
+    if has_bias(items):
+        return np.column_stack([rows, items.offset[part] - mean])
+    return rows * items.scale[part, None] if len(items.scale) else rows
+
+
+def as_queries(queries: np.ndarray, items: _retrieval.Items) -> np.ndarray:
+    """Return queries as a graph wants them."""
+    if not has_bias(items):
+        return queries
+    return np.hstack([queries, np.ones((len(queries), 1), dtype=np.float32)])
+
+
+def nearest(graph: Any, queries: np.ndarray, n: int, num_threads: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return (ids of the n nearest, how many of them there are), since a graph may fall into parts; other ids are 0."""
+    found = graph.search(queries, n, threads=num_threads)
+    if len(queries) == 1:  # which is answered by a flat list, as long as what is found
+        ids = np.zeros((1, n), dtype=np.int32)
+        ids[0, : len(found.keys)] = found.keys
+        return ids, np.array([len(found.keys)])
+    counts, ids = found.counts.astype(np.int64), found.keys.astype(np.int32)
+    ids[np.arange(n) >= counts[:, None]] = 0
+    return ids, counts
+
+
+def as_bytes(graph: Any) -> np.ndarray:
+    """Return a graph as it is stored."""
+    return np.frombuffer(graph.save(), dtype=np.uint8)
+
+
+def from_bytes(content: np.ndarray, effort: int) -> Any:
+    """Return a graph that `as_bytes` stored."""
+    graph = library().Index.restore(content.tobytes())
+    graph.expansion_search = effort
+    return graph
