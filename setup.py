@@ -73,6 +73,11 @@ def cythonized():
         "wraparound": False,
         "initializedcheck": DEBUG,
         "cdivision": True,
+        # By reading all of it, and by tests/test_many_threads.py with the global lock; no free-threaded interpreter was
+        # at hand. Kernels have no state at module level, write only to arrays that are their call's own, and count what
+        # threads share by atomic operations. What models keep in Python (compared vectors, decoded labels) is put in
+        # its place whole, by one assignment, and computed twice at worst. A fit changes its own model only, which
+        # nobody but its callback may ask meanwhile.
         "freethreading_compatible": True,
         "embedsignature": False,
     }

@@ -197,7 +197,7 @@ class Race(NamedTuple):
 def races():
     file = np.load(folder() / "gowalla.npz")
     parts = [matrix_of(file[f"{part}_user"], file[f"{part}_item"], (29_858, 40_981)) for part in ("train", "test")]
-    warp = {"loss": "warp", "learning_rate": 0.1, "regularization": 0.003}
+    warp = {"loss": "warp", "learning_rate": 0.1, "regularization": 0.02, "init_scale": 0.03}
     plain = {"loss": "bpr", "learning_rate": 0.2}
     yield Race("gowalla, ids, WARP", *parts, None, None, 20, "recall", 20, warp, {"loss": "warp"}, (1, 2))
     yield Race("gowalla, ids, BPR", *parts, None, None, 20, "recall", 20, plain, {"loss": "bpr"}, (1, 2))
@@ -208,7 +208,8 @@ def races():
         data = make()
         train, test = leave_one_out(data.log, random_state=0)
         sides = [None if side is None else shares(side) for side in (data.user_features, data.item_features)]
-        yield Race(name, train, test, *sides, EPOCHS, "ndcg", K, SETTINGS["warp"], {"loss": "warp"}, (2,))
+        warp = {"loss": "warp", "learning_rate": 0.2, "regularization": 0.03}
+        yield Race(name, train, test, *sides, EPOCHS, "ndcg", K, warp, {"loss": "warp"}, (2,))
 
 
 def speed(arguments):

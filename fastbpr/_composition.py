@@ -111,7 +111,8 @@ class Composition:
             *self.transposed, self.rates, self.own_rates, self.hidden, self.rows, self.composed, self.features,
             self.own, self.sums, self.width, self.bias,
         )  # fmt: skip
-        if self.sums_of_steps is not None:  # a feature moves by the changes of all its rows: steps have one size
+        # A feature moves by the changes of all its rows: their steps have one size.
+        if self.sums_of_steps is not None and self.is_described.any():
             self.sums_of_steps[self.is_described] = self.sums_of_steps[self.is_described].mean(axis=0)
 
 
@@ -245,6 +246,12 @@ def put(start: Mapping[str, np.ndarray], name: str, table: np.ndarray, factors: 
         table[: len(vectors), :factors] = vectors
         if bias >= 0 and start.get(f"{name}_biases") is not None:
             table[: len(vectors), bias] = start[f"{name}_biases"]
+
+
+def copy_parts(sides: Sides, tables: _tables.Tables, parts: Mapping[str, np.ndarray]) -> None:
+    """Write what rows are made of, by the names of a model's attributes, into tables of the same sizes."""
+    for name, view in named(sides, tables).items():
+        view[...] = parts[name]
 
 
 def named(sides: Sides, tables: _tables.Tables) -> dict[str, np.ndarray]:

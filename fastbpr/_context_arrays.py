@@ -66,6 +66,7 @@ class ContextArrays:
         # Of context -1, which is none, 0, 1 ..
         self.rates, self.weights = none_of(np.float32), none_of(np.float32)
         self.tetrad_rates = none_of(np.float32)  # (n_contexts,)
+        self.wanted = none_of(np.float64)  # (n_contexts,)  how often negatives are to be of the context
         self.visible_starts, self.visible_items = none_of(np.int64), none_of(np.int32)
         self.visible_offsets, self.other_offsets = none_of(np.float32), none_of(np.float32)
         self.liked_starts, self.liked_items = none_of(np.int64), none_of(np.int32)
@@ -77,6 +78,13 @@ class ContextArrays:
     def report(self, counts: np.ndarray | None = None) -> Debiasing | None:
         """Return what was done, from the kernels' counts of an epoch."""
         return None
+
+    def told_by(self) -> tuple[np.ndarray, ...]:
+        """Return arrays that differ where contexts do, or what a fit is to do about them."""
+        return (
+            self.occurrence_starts, self.occurrence_contexts, self.weights, self.wanted, self.visible_starts,
+            self.visible_items, self.tetrad_rates, self.row_weights,
+        )  # fmt: skip
 
     def blocks(self, most: int) -> int:
         """Return the number of blocks, up to `most`, with which contexts have their effect."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -54,7 +55,7 @@ class Validation:
         self.every = rules.every or epochs_between(len(self.users), n_items, train.nnz * n_draws)
         self.buffer: Tables | None = None
         self.best: Tables | None = None
-        self.best_value = -np.inf
+        self.best_value: float | None = None
         self.n_without_gain = 0
 
     @property
@@ -74,12 +75,24 @@ class Validation:
     def measure(self, tables: Tables) -> float:
         """Return the metric of the tables as they are; keep them if they are the best."""
         value = self.value(tables)
-        if self.buffer is None or value > self.best_value:
+        if self.count(value):
             self.keep(tables)
-            self.best_value, self.n_without_gain = value, 0
-        else:
-            self.n_without_gain += 1
         return value
+
+    def go_on(self, history: Sequence[Any], best: Tables) -> None:
+        """Take up what validations so far, in a fit's history, came to; their best tables become this object's own."""
+        self.buffer = self.best = best
+        for epoch in history:
+            if epoch.validation is not None:
+                self.count(epoch.validation)
+
+    def count(self, value: float) -> bool:
+        """Take note of a value; return whether it is the best so far."""
+        if self.best_value is not None and not value > self.best_value:
+            self.n_without_gain += 1
+            return False
+        self.best_value, self.n_without_gain = value, 0
+        return True
 
     def keep(self, tables: Tables) -> None:
         """Copy the tables. Ctrl-C in between leaves `best` None, so that the tables themselves are what is kept."""

@@ -108,7 +108,8 @@ class FactorModel(Indexed, Predictions):
         filter_items : array of int or None, default None
             Items to leave out for everybody.
         recalculate_user : bool, default False
-            Not available yet: must be False.
+            Compute the users' vectors from `user_items`, as `BPR.fold_in_users` does, in place of those of training.
+            `userid` then only says how many users there are, and may be any numbers >= 0.
         items : array of int or None, default None
             The only items to choose from.
 
@@ -139,9 +140,16 @@ class FactorModel(Indexed, Predictions):
         """
         user_factors, item_factors, item_biases = _validation.check_tables(self)
         n_users, n_items = len(user_factors), len(item_factors)
-        users, single = _validation.check_ids("userid", userid, n_users, what="user")
+        recalculate = _validation.check_flag("recalculate_user", recalculate_user)
+        n_rows = _validation.MAX_ROWS if recalculate else n_users
+        users, single = _validation.check_ids("userid", userid, n_rows, what="user")
         N = _validation.check_integer("N", N, minimum=1)
-        _validation.check_not_available("recalculate_user", recalculate_user)
+        if recalculate:
+            _validation.check_rows_given("user_items", user_items)
+            rows_of_users = _validation.check_rows("user_items", user_items, (len(users), n_items))
+            vectors = self._vectors_of_users(*rows_of_users)
+        else:
+            vectors = user_factors[users]
         liked = None
         if _validation.check_flag("filter_already_liked_items", filter_already_liked_items):
             if user_items is None:
@@ -154,7 +162,7 @@ class FactorModel(Indexed, Predictions):
         ids, scores = self._top_k(
             "recommend",
             None,
-            user_factors[users],
+            vectors,
             item_factors,
             N,
             candidates=_validation.check_candidates("items", items, "filter_items", filter_items, n_items, what="item"),
@@ -165,6 +173,10 @@ class FactorModel(Indexed, Predictions):
         if self.user_biases is not None:
             scores += _validation.check_user_biases(self, n_users)[users, None]
         return (ids[0], scores[0]) if single else (ids, scores)
+
+    def _vectors_of_users(self, indptr: np.ndarray, indices: np.ndarray) -> np.ndarray:
+        """Return the vectors of users who have these items; refused by models that have no settings of a fit."""
+        _validation.check_not_available("recalculate_user", True)
 
     def similar_items(
         self,

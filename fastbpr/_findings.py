@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import math
 from typing import Any, NamedTuple
 
@@ -15,8 +14,9 @@ from fastbpr import _alignment, _labels, _ranking, _retrieval, _validation
 from fastbpr._debias import debias_of
 from fastbpr._exposure_finding import Exposure
 from fastbpr._sentences import counted, number, percent
+from fastbpr._training import Epoch
 from fastbpr.baselines import ItemCooccurrence, Popularity
-from fastbpr.bpr import BPR, Epoch
+from fastbpr.bpr import BPR
 from fastbpr.evaluation import evaluate, evaluate_similar_items
 from fastbpr.splitting import leave_one_out
 
@@ -283,6 +283,7 @@ class Comparison(NamedTuple):
     recommendations: dict[str, dict[str, float]]  # name of the model to metrics; empty if nobody can be evaluated
     similar_items: dict[str, dict[str, float]]
     without_debias: bool = False  # the model was fitted with debias, and this log has no contexts
+    without_features: bool = False  # the model was fitted with features, which it does not keep
 
     def times(self, task: str, other: str) -> float:
         """Return by how many times the model's NDCG is that of another, in ``recommendations`` or ``similar_items``."""
@@ -309,6 +310,8 @@ class Comparison(NamedTuple):
             )
         if self.without_debias:
             told.append("This log has no contexts: the new model learned without the model's debias.")
+        if self.without_features:
+            told.append("A model does not keep its features: the new model learned without them.")
         if self.n_users < FEW_EVALUATED:
             told.append("With so few users, differences of a few percentage points are chance.")
         return told
@@ -329,11 +332,14 @@ def comparison_of(
     n_users = int(getattr(test, "user_items", test).nnz)
     if not n_users:
         return Comparison(0, list_length, {}, {})
-    parameters = {name: getattr(model, name) for name in inspect.signature(type(model)).parameters}
+    parameters = {name: getattr(model, name) for name in model._parameter_names()}
     debias = debias_of(model.debias)
     without_debias = debias is not None and debias.needs_contexts and getattr(train, "contexts", None) is None
     if without_debias:
         parameters["debias"] = None
+    without_features = any(name.endswith("feature_factors") for name in model._components)
+    if without_features:
+        parameters["own_vectors"] = True
     again = type(model)(**parameters | {"random_state": seed, "num_threads": num_threads})
     weights = None if hasattr(train, "user_items") else "ignore"  # how a plain matrix was meant is not known
     models = {
@@ -348,7 +354,7 @@ def comparison_of(
         }
         for judge in (evaluate, evaluate_similar_items)
     ]
-    return Comparison(n_users, list_length, *results, without_debias)
+    return Comparison(n_users, list_length, *results, without_debias, without_features)
 
 
 # ---- is there enough to learn from? -----------------------------------------------------------------------------

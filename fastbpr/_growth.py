@@ -6,6 +6,7 @@ import copy
 from typing import Any, TypeVar
 
 import numpy as np
+import scipy.sparse
 
 from fastbpr import _validation
 from fastbpr._factor_model import FactorModel
@@ -22,11 +23,14 @@ def with_rows(
     names: Any = None,
     *,
     labelled: bool = False,
+    own: tuple[np.ndarray, np.ndarray] | None = None,
+    users_of: scipy.sparse.csr_array | None = None,
 ) -> Kind:
-    """Return a model with more users or items behind those that it has, without any interactions.
+    """Return a model with more users or items behind those that it has, without interactions unless these are given.
 
     Where the model has labels, the new ones are as given; with `labelled` off, for a model that answers one call, they
-    are left out.
+    are left out. `own` are the biases and vectors that rows have beside those of features, None for zeros; `users_of`,
+    of shape (n_new_items, n_users), says who has which new item.
     """
     if what == "item":
         model = model.without_index()  # which does not have them
@@ -49,21 +53,45 @@ def with_rows(
     liked = model._liked
     if what == "user" and liked is not None:
         liked = (np.concatenate([liked[0], np.full(len(vectors), liked[0][-1])]), liked[1])
+    if users_of is not None and liked is not None:
+        liked = with_items(liked, len(model.item_factors), users_of)
     components = dict(model._components)
-    for name in (f"{what}_own_factors", f"{what}_own_biases", f"{what}_sums"):
+    own = (np.zeros_like(biases), np.zeros_like(vectors)) if own is None else own
+    more = {f"{what}_own_biases": own[0], f"{what}_own_factors": own[1]}
+    for name in (*more, f"{what}_sums"):
         if len(components.get(name, ())):
-            own = components[name]
-            components[name] = np.concatenate([own, np.zeros((len(vectors), *own.shape[1:]), dtype=own.dtype)])
+            known = components[name]
+            new = more.get(name, np.zeros((len(vectors), *known.shape[1:])))
+            components[name] = np.concatenate([known, new.astype(known.dtype)])
     return copied(model, (*factors, user_biases), liked, all_labels, components)
 
 
-def with_users_only(model: Kind, biases: np.ndarray, vectors: np.ndarray) -> Kind:
-    """Return a model of other users, who have no interactions, and the same items."""
-    factors = (vectors, model.item_factors, model.item_biases, None if model.user_biases is None else biases)
-    liked = (np.zeros(len(vectors) + 1, dtype=np.int64), np.empty(0, dtype=np.int32))
-    labels = {"user_labels": None, "item_labels": model.item_labels, "item_names": model.item_names}
-    components = {name: array for name, array in model._components.items() if name.startswith("item")}
-    return copied(model, factors, liked, labels, components)
+def with_items(
+    liked: tuple[np.ndarray, np.ndarray], n_items: int, users_of: scipy.sparse.csr_array
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (indptr, indices) of what users have, with new items behind the `n_items` known ones."""
+    indptr, indices = liked
+    new = users_of.T.tocsr()
+    new.sort_indices()
+    n_known, n_new = np.diff(indptr), np.diff(new.indptr)
+    joined = np.empty(len(indices) + new.nnz, dtype=indices.dtype)
+    is_new = np.repeat(np.tile([False, True], len(n_known)), np.stack([n_known, n_new], axis=1).ravel())
+    joined[~is_new], joined[is_new] = indices, new.indices + n_items
+    return (indptr + np.concatenate([[0], np.cumsum(n_new)])).astype(indptr.dtype), joined
+
+
+def with_only(model: Kind, what: str, biases: np.ndarray, vectors: np.ndarray) -> Kind:
+    """Return a model of other users, or of other items, without interactions; the other side stays."""
+    factors = [model.user_factors, model.item_factors, model.item_biases, model.user_biases]
+    if what == "user":
+        factors[0], factors[3] = vectors, None if model.user_biases is None else biases
+    else:
+        factors[1], factors[2] = vectors, biases
+    liked = (np.zeros(len(factors[0]) + 1, dtype=np.int64), np.empty(0, dtype=np.int32))
+    labels = {"user_labels": model.user_labels, "item_labels": model.item_labels, "item_names": model.item_names}
+    labels |= {name: None for name in labels if name.startswith(what)}
+    components = {name: array for name, array in model._components.items() if not name.startswith(what)}
+    return copied(model, tuple(factors), liked, labels, components)
 
 
 def copied(model: Kind, factors: tuple, liked: tuple | None, labels: dict[str, Any], components: dict) -> Kind:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ MAX_POSITIVES = training.MAX_POSITIVES
 
 SORTED_PER_UPDATE = 0.25  # numbers that may be sorted for the orders of `adaptive`, for each update of an epoch ...
 MOST_EPOCHS = 5  # ... but they are sorted anew after so many epochs at the latest
+CURRENT, COMING = "current_columns", "coming_columns"  # what a ranker has seen
 LEAST_WEIGHT = 1e-30  # of an item among negatives by popularity, so that extreme powers stay defined
 
 
@@ -161,18 +163,34 @@ class Ranker:
         self.epoch = 0
         self.current: tuple[np.ndarray, np.ndarray] | None = None
         self.coming: Future | None = None
+        self.seen: dict[str, np.ndarray] = {}  # the columns that the current and the coming orders are of
         self.worker = ThreadPoolExecutor(1)
 
     def next(self, tables: Tables) -> tuple[np.ndarray, np.ndarray]:
         """Return (orders, shape (n_orders, n_items); spreads) for the epoch that begins."""
         if self.current is None:
-            self.current = orders_of(self.columns(tables))
+            self.seen[CURRENT] = self.columns(tables)
+            self.current = orders_of(self.seen[CURRENT])
         elif self.epoch % self.interval == 0:
             if self.coming is not None:
-                self.current = self.coming.result()
-            self.coming = self.worker.submit(orders_of, self.columns(tables))
+                self.current, self.seen[CURRENT] = self.coming.result(), self.seen[COMING]
+            self.order(self.columns(tables))
         self.epoch += 1
         return self.current
+
+    def order(self, columns: np.ndarray) -> None:
+        """Begin to make the orders that come next."""
+        self.seen[COMING] = columns
+        self.coming = self.worker.submit(orders_of, columns)
+
+    def go_on(self, epoch: int, seen: Mapping[str, np.ndarray]) -> None:
+        """Become as another ranker was before an epoch, from what it had seen."""
+        self.epoch = epoch
+        if CURRENT in seen:
+            self.seen[CURRENT] = seen[CURRENT]
+            self.current = orders_of(seen[CURRENT])
+        if COMING in seen:
+            self.order(seen[COMING])
 
     def columns(self, tables: Tables) -> np.ndarray:
         """Copy the item factors and the biases as columns; biases that do not exist are zeros and have no spread."""

@@ -15,6 +15,7 @@ class Predictions:
     """The part of a model of vectors that answers for given pairs of users and items."""
 
     num_threads: int
+    user_biases: np.ndarray | None
 
     def predict(self, userid: Any, itemid: Any) -> np.ndarray:
         """Return the scores of pairs of a user and an item.
@@ -57,9 +58,8 @@ class Predictions:
         _validation.check_pairs("userid", userids, one_user, "itemid", itemids, one_item)
         userids, itemids = np.broadcast_arrays(userids, itemids)
         catalogue = _retrieval.Items.of(items, _retrieval.NOTHING, biases)
-        scores = scores_of_pairs(
-            users, catalogue, userids, itemids, getattr(self, "user_biases", None), effective_threads(self.num_threads)
-        )
+        user_biases = None if self.user_biases is None else _validation.check_user_biases(self, len(users))
+        scores = scores_of_pairs(users, catalogue, userids, itemids, user_biases, effective_threads(self.num_threads))
         return scores[0] if one_user and one_item else scores
 
     def predict_rank(self, test: Any, train: Any = None) -> scipy.sparse.csr_array:
@@ -114,15 +114,20 @@ def scores_of_pairs(
     num_threads: int,
 ) -> np.ndarray:
     """Return the score of every pair; ids are of equal number and in range."""
-    order = np.argsort(userids, kind="stable")
-    queries, counts = np.unique(userids, return_counts=True)
-    indptr = np.concatenate(([0], np.cumsum(counts)), dtype=np.int64)
-    in_order = _retrieval.score_pairs(
-        users[queries].astype(np.float32, copy=False), items, (indptr, itemids[order].astype(np.int32)), num_threads
-    )
+    if (userids[1:] < userids[:-1]).any():
+        order = np.argsort(userids, kind="stable")
+        userids, itemids = userids[order], itemids[order]
+    else:
+        order = slice(None)
+    firsts = np.flatnonzero(np.append(True, userids[1:] != userids[:-1])[: len(userids)])
+    queries = users[userids[firsts]].astype(np.float32, copy=False)
+    pairs = np.append(firsts, len(userids)).astype(np.int64), itemids.astype(np.int32, copy=False)
+    in_order = _retrieval.score_pairs(queries, items, pairs, num_threads)
+    if user_biases is not None:
+        in_order += user_biases[userids]
     scores = np.empty_like(in_order)
     scores[order] = in_order
-    return scores if user_biases is None else scores + user_biases[userids]
+    return scores
 
 
 def ranks(

@@ -208,4 +208,6 @@ def jsonable(value: Any) -> Any:
         value = value.item()
     if isinstance(value, Mapping):
         return {key: jsonable(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [jsonable(part) for part in value]
     return value if value is None or isinstance(value, (bool, int, float, str)) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -30,8 +31,8 @@ class Tables(NamedTuple):
         return (self.users, self.items, *self.components)
 
     def like(self) -> Tables:
-        """Return tables of the same shapes, with anything in them."""
-        users, items, *components = (np.empty_like(array) for array in self.arrays())
+        """Return tables of the same shapes, with zeros in them."""
+        users, items, *components = (np.zeros_like(array) for array in self.arrays())
         return self._replace(users=users, items=items, components=tuple(components))
 
     def views(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -49,6 +50,14 @@ class Tables(NamedTuple):
             return {}
         user_sums = self.users[:, self.width : self.width + N_SUMS]
         return {"user_sums": user_sums, "item_sums": self.items[:, self.width + 1 : self.width + 1 + N_SUMS]}
+
+    def take(self, factors: Sequence[np.ndarray | None], sums: Mapping[str, np.ndarray]) -> None:
+        """Write what is known of the first users, items, biases of items and of users, and an optimiser's sums."""
+        named = self.sums()
+        known_sums = [(named[name], sums[name]) for name in named if name in sums]
+        for table, known in [*zip((*self.views(), self.user_biases()), factors, strict=False), *known_sums]:
+            if table is not None and known is not None:
+                table[: len(known)] = known
 
     def unpack(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return copies of the `views`, each compact."""

@@ -69,14 +69,18 @@ class Training:
         self.validation = validation
         self.compositions = compositions
 
-    def epochs(self, seed: int, show_progress: bool, n_before: int = 0) -> Iterator[tuple[Epoch, EpochSums]]:
-        """Train epoch by epoch, to the last or until validation has seen enough.
+    def epochs(
+        self, seed: int, show_progress: bool, n_before: int = 0, first: int = 0
+    ) -> Iterator[tuple[Epoch, EpochSums]]:
+        """Train epoch by epoch from number `first`, to the last or until validation has seen enough.
 
-        The first continues the random streams of `n_before` earlier ones.
+        Epoch 0 continues the random streams of `n_before` earlier ones.
         """
         validation, shown = self.validation, {}
-        with tqdm(total=self.plan.iterations, disable=not show_progress, unit="epoch") as progress:
-            for number in range(self.plan.iterations):
+        with tqdm(total=self.plan.iterations, initial=first, disable=not show_progress, unit="epoch") as progress:
+            for number in range(first, self.plan.iterations):
+                if validation is not None and validation.has_seen_enough:
+                    break
                 start = time.perf_counter()
                 step = self.plan.step(number)
                 sums = self.run_epoch(step, epoch_key(seed, n_before + number))
@@ -94,8 +98,6 @@ class Training:
                 progress.set_postfix(loss=f"{loss:.4f}", auc=f"{auc:.4f}", **shown, refresh=False)
                 progress.update()
                 yield Epoch(number, loss, auc, step.learning_rate, sums.n_updates, seconds, value), sums
-                if validation is not None and validation.has_seen_enough:
-                    break
 
     def run_epoch(self, step: Step, key: int) -> EpochSums:
         """Train one epoch. Between its slices Python handles Ctrl-C, and composed rows are made anew."""

@@ -149,7 +149,7 @@ def diagnose(
     Notes
     -----
     The refit knows the model's parameters, but not what else was given to `fit`: it uses the weights of
-    `Interactions` that have some, and no validation data.
+    `Interactions` that have some, no validation data, and no features.
 
     By how much twice the epochs might lower the loss, ``training.possible_gain``, is estimated from the second half of
     its curve, fitted by least squares with ``a + b / t + c * learning_rate``, where t is the sum of all learning rates

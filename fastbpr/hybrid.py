@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 
 from fastbpr import _growth, _validation
 from fastbpr._composition import Side, Sides
 from fastbpr._fitting import NO_START, Start
-from fastbpr.bpr import BPR, KINDS, PARAMETERS
+from fastbpr._model_files import KINDS
+from fastbpr.bpr import BPR
 
 __all__ = ["HybridBPR"]
 
@@ -116,11 +118,6 @@ class HybridBPR(BPR):
         _validation.check_known_names("parameters", others, self._parameter_names())
         super().__init__(factors, learning_rate, regularization, iterations, num_threads, random_state, **others)
 
-    @classmethod
-    def _parameter_names(cls) -> tuple[str, ...]:
-        """Return the names of what the constructor takes."""
-        return PARAMETERS + HYBRID_PARAMETERS
-
     def _check_parameters(self) -> None:
         """Refuse parameters that are not as they must be."""
         super()._check_parameters()
@@ -171,6 +168,7 @@ class HybridBPR(BPR):
         (2, 8)
         """
         self._check_parameters()
+        _validation.check_known_names("options", options, FIT_OPTIONS)
         sides = self._sides(user_items, user_features, item_features)
         return self._train(user_items, sides=sides, **options)
 
@@ -220,20 +218,23 @@ class HybridBPR(BPR):
         2
         """
         self._check_parameters()
-        if iterations is not None:
-            _validation.check_integer("iterations", iterations, minimum=1)
+        _validation.check_known_names("options", options, FIT_OPTIONS)
+        overrides = self._overrides(iterations)
         start = NO_START
         if self.item_factors is not None:
             _validation.check_continues(self, user_items)
-            for what, features in (("user", user_features), ("item", item_features)):
-                known = self._components.get(f"{what}_feature_factors")
-                _validation.check_features_continue(what, features, None if known is None else len(known))
             start = Start.of(self)
-        sides = self._sides(user_items, user_features, item_features)
-        overrides = {} if iterations is None else {"iterations": iterations}
-        if self.item_factors is not None:
-            overrides["factors"] = _validation.check_same_factors(self.factors, self.item_factors.shape[1])
+        sides = self._sides_to_go_on(user_items, {"user_features": user_features, "item_features": item_features})
         return self._train(user_items, sides=sides, start=start, overrides=overrides, **options)
+
+    def _sides_to_go_on(self, user_items: Any, options: dict[str, Any]) -> Sides:
+        """Return how rows are composed, by features among the options, which it takes out."""
+        features = {what: options.pop(f"{what}_features", None) for what in ("user", "item")}
+        if self.item_factors is not None:
+            for what, given in features.items():
+                known = self._components.get(f"{what}_feature_factors")
+                _validation.check_features_continue(what, given, None if known is None else len(known))
+        return self._sides(user_items, *features.values())
 
     def _sides(self, user_items: Any, user_features: Any, item_features: Any) -> Sides:
         """Return how rows are composed; None for a side without features."""
@@ -247,8 +248,8 @@ class HybridBPR(BPR):
                 _validation.check_vectors_complete(what, own[what], False)
                 sides.append(None)
                 continue
-            matrix = _validation.check_features(f"{what}_features", features, n_rows=n)
             _validation.check_rows_named(what, features, user_items)
+            matrix = _validation.check_features(f"{what}_features", features, n_rows=n)
             sides.append(Side(matrix, own[what], float(rate), float(self.feature_rate), float(share)))
         return Sides(*sides)
 
@@ -399,7 +400,7 @@ class HybridBPR(BPR):
             None if `user_features` are given.
         user_features : SciPy sparse matrix, ndarray or FeatureMatrix, shape (n, n_features), or None, default None
             Users whom training need not have seen, in place of `userid`. What they have already is left out if it is
-            given as `user_items`.
+            given as `user_items`. Not with `recalculate_user`.
 
         Returns
         -------
@@ -420,9 +421,9 @@ class HybridBPR(BPR):
         (1, 2)
         """
         _validation.check_either(("userid", "user_features"), (userid, user_features))
-        model = self
+        model = self._of(user_features, None)
         if user_features is not None:
-            model = _growth.with_users_only(self, *self.user_representations(user_features))
+            _validation.check_one_source_of_users("recalculate_user", recalculate_user, "user_features")
             userid = np.arange(len(model.user_factors))
             filter_already_liked_items = filter_already_liked_items and user_items is not None
         return super(HybridBPR, model).recommend(
@@ -476,11 +477,74 @@ class HybridBPR(BPR):
         chosen = _validation.check_candidates("items", items, "filter_items", filter_items, n_known, what="item")
         return super(HybridBPR, more).similar_items(np.arange(n_known, n_all), N, None, chosen, similarity=similarity)
 
+    def predict(self, userid: Any, itemid: Any, *, user_features: Any = None, item_features: Any = None) -> np.ndarray:
+        """Return the scores of pairs of a user and an item, of the fit or known by their features.
 
-DEFAULTS = {
-    name: parameter.default
-    for name, parameter in inspect.signature(HybridBPR).parameters.items()
-    if parameter.kind is parameter.KEYWORD_ONLY
-}
-HYBRID_PARAMETERS = tuple(DEFAULTS)
+        Parameters
+        ----------
+        userid, itemid : int or array of int, shape (n,)
+            As in `BPR.predict`: rows of the fit, or, where there are features, rows of these.
+        user_features, item_features : matrix of shape (n_rows, n_features), or None, default None
+            Users, or items, whom training need not have seen, in place of those of the fit.
+
+        Returns
+        -------
+        ndarray of float32, shape (n,), or float32
+
+        Raises
+        ------
+        NotFittedError, IndexError, TypeError, ValueError
+            As `BPR.predict`, and if the features are not those that the model has learned.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> user_items, genres = csr_array([[1, 1, 0], [0, 1, 1]]), csr_array([[1, 0], [1, 1], [0, 1]])
+        >>> model = HybridBPR(factors=8).fit(user_items, item_features=genres, show_progress=False)
+        >>> model.predict([0, 1], [0, 0], item_features=[[1, 0]]).shape
+        (2,)
+        """
+        return super(HybridBPR, self._of(user_features, item_features)).predict(userid, itemid)
+
+    def predict_rank(
+        self, test: Any, train: Any = None, *, user_features: Any = None, item_features: Any = None
+    ) -> scipy.sparse.csr_array:
+        """Return the places that items have in the users' lists, the best being 0: of the fit, or by their features.
+
+        Parameters
+        ----------
+        test, train
+            As in `BPR.predict_rank`: rows and columns are those of the fit, or, where there are features, of these.
+        user_features, item_features : matrix of shape (n_rows, n_features), or None, default None
+            Users, or items, whom training need not have seen, in place of those of the fit.
+
+        Returns
+        -------
+        csr_array of float32, of the shape of `test`
+
+        Raises
+        ------
+        NotFittedError, TypeError, ValueError
+            As `BPR.predict_rank`, and if the features are not those that the model has learned.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> user_items, genres = csr_array([[1, 1, 0], [0, 1, 1]]), csr_array([[1, 0], [1, 1], [0, 1]])
+        >>> model = HybridBPR(factors=8).fit(user_items, item_features=genres, show_progress=False)
+        >>> model.predict_rank(csr_array([[1, 0], [0, 1]]), item_features=[[1, 0], [0, 1]]).shape
+        (2, 2)
+        """
+        return super(HybridBPR, self._of(user_features, item_features)).predict_rank(test, train)
+
+    def _of(self, user_features: Any, item_features: Any) -> HybridBPR:
+        """Return a model whose users and items are those that the features describe, where they are given."""
+        model = self
+        for what, features in (("user", user_features), ("item", item_features)):
+            if features is not None:
+                model = _growth.with_only(model, what, *self._representations(what, features))
+        return model
+
+
+FIT_OPTIONS = (*list(inspect.signature(BPR.fit).parameters)[2:], "user_features", "item_features")
 KINDS["hybrid"] = HybridBPR

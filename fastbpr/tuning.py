@@ -179,7 +179,7 @@ def tune(
     _validation.check_flag("show_progress", show_progress)
     threads = effective_threads(num_threads)
     if base is not None:
-        _validation.check_instance("base", base, BPR)
+        _validation.check_base("base", base, BPR)
     matrix, _ = _validation.check_training_data(user_items, weights)
     search_space = SearchSpace(decided(BPR() if base is None else base, matrix), space)
     rules = _early_stopping.ValidationRules.checked(None, metric, None, validation_users, is_validated=True)

@@ -254,11 +254,6 @@ def test_a_callback_that_cannot_be_called_is_named(communities):
         BPR().fit(communities, callback=3)
 
 
-def test_recalculating_users_is_refused_for_now(model):
-    with pytest.raises(NotImplementedError, match="recalculate_user must be False"):
-        model.recommend(0, recalculate_user=True)
-
-
 @pytest.mark.parametrize(
     ("negatives", "problem"),
     [

@@ -11,10 +11,10 @@ import scipy.sparse
 import scipy.stats
 from helpers import fit, matrix, random_matrix
 
-from fastbpr import BPR, Interactions, NotFittedError
+from fastbpr import BPR, HybridBPR, Interactions, NotFittedError
 from fastbpr._findings import neighbours_of, possible_gain, sparsity_of, training_of
+from fastbpr._training import Epoch
 from fastbpr.baselines import Popularity
-from fastbpr.bpr import Epoch
 from fastbpr.datasets import simulate_shop
 from fastbpr.diagnosis import diagnose
 from fastbpr.evaluation import evaluate, evaluate_similar_items
@@ -413,6 +413,18 @@ def test_contexts_of_strength_0_and_logs_without_contexts_raise_no_suspicion(pag
     assert own.exposure.n_shared == 0
     assert "0 % of the rows are in contexts" in str(own)
     assert diagnose(model, log.user_items, refit=False).exposure is None
+
+
+@pytest.mark.parametrize("own_vectors", [True, {"item": False}])
+def test_a_model_with_features_is_compared_without_them(own_vectors):
+    log = simulate_shop(n_users=100, n_items=40, n_clusters=4, random_state=0).interactions()
+    options = {"factors": 4, "iterations": 2, "random_state": 0}
+    model = HybridBPR(own_vectors=own_vectors, **options).fit(log, item_features=np.eye(40), show_progress=False)
+    told = " ".join(str(diagnose(model, log)).split())
+    assert "A model does not keep its features: the new model learned without them." in told
+    plain = BPR(**options).fit(log, show_progress=False)
+    assert diagnose(model, log).comparison.recommendations == diagnose(plain, log).comparison.recommendations
+    assert "features" not in str(diagnose(plain, log))
 
 
 def test_a_debiased_model_is_compared_without_debias_on_a_log_without_contexts():

@@ -1,5 +1,7 @@
 """Vectors for users whom training has not seen: their formula, and how good their lists are."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import scipy.optimize
@@ -7,8 +9,9 @@ import scipy.sparse
 from helpers import fit, matrix
 from numpy.testing import assert_allclose, assert_array_equal
 
-from fastbpr import BPR, Interactions, NotFittedError, _fold_in
+from fastbpr import BPR, HybridBPR, Interactions, NotFittedError, _fold_in, _newton
 from fastbpr.evaluation import evaluate
+from fastbpr.exposure import centred
 from fastbpr.splitting import hold_out_users
 
 REGULARIZATION = 0.03
@@ -52,34 +55,42 @@ def least(own, negatives, items, regularization):
     return found.x
 
 
-def folded(rows, items, regularization=REGULARIZATION, **options):
-    return _fold_in.fold_in_users(*items, rows.indptr.astype(np.int64), rows.indices, regularization, **options)
+def folded(rows, items, regularization=REGULARIZATION, n_negatives=1000, num_threads=1):
+    sample = _fold_in.Negatives.of(*items, n_negatives)
+    return _fold_in.fold_in_users(*items, rows.indptr, rows.indices, regularization, sample, num_threads)
+
+
+def function_of(user, user_items, items):
+    """What is minimised for a user, with the negatives above."""
+    sample = _fold_in.Negatives(NEGATIVES, items[0][NEGATIVES], items[1][NEGATIVES], None, None)
+    return _fold_in.OfUser.with_items(user_items[[user]].indices, *items, sample, REGULARIZATION)
 
 
 @pytest.mark.parametrize("block_size", [2**20, 1])  # 1: one positive at a time
 def test_the_value_follows_the_formula(items, user_items, monkeypatch, block_size):
     monkeypatch.setattr(_fold_in, "BLOCK_SIZE", block_size)
     vectors = np.random.default_rng(1).normal(size=(3, 3))
-    values = _fold_in.problem_of(user_items, *items, NEGATIVES, REGULARIZATION).derivatives(vectors)[0]
     for user in range(3):
+        value = function_of(user, user_items, items).derivatives(vectors[user])[0]
         own = user_items[[user]].indices
-        assert_allclose(values[user], objective(vectors[user], own, NEGATIVES, items, REGULARIZATION))
+        assert_allclose(value, objective(vectors[user], own, NEGATIVES, items, REGULARIZATION))
 
 
 @pytest.mark.parametrize("block_size", [2**20, 1])
 def test_both_derivatives_agree_with_differences(items, user_items, monkeypatch, block_size):
     monkeypatch.setattr(_fold_in, "BLOCK_SIZE", block_size)
-    problem = _fold_in.problem_of(user_items, *items, NEGATIVES, REGULARIZATION)
     vectors, step = np.random.default_rng(1).normal(size=(3, 3)), 1e-5
-    _, gradient, hessian = problem.derivatives(vectors)
-    for axis in range(3):
-        there, back = (problem.derivatives(vectors + sign * step * np.eye(3)[axis]) for sign in (1, -1))
-        assert_allclose(gradient[:, axis], (there[0] - back[0]) / (2 * step), atol=1e-8)
-        assert_allclose(hessian[:, axis], (there[1] - back[1]) / (2 * step), atol=1e-8)
+    for user in range(3):
+        function = function_of(user, user_items, items)
+        _, gradient, hessian = function.derivatives(vectors[user])
+        for axis in range(3):
+            there, back = (function.derivatives(vectors[user] + sign * step * np.eye(3)[axis]) for sign in (1, -1))
+            assert_allclose(gradient[axis], (there[0] - back[0]) / (2 * step), atol=1e-8)
+            assert_allclose(hessian[axis], (there[1] - back[1]) / (2 * step), atol=1e-8)
 
 
 def test_softplus_and_its_slope_neither_overflow_nor_lose_small_values():
-    value, slope = _fold_in.softplus_and_sigmoid(np.array([-1000.0, -20.0, 0.0, 20.0, 1000.0]))
+    value, slope = _newton.softplus_and_sigmoid(np.array([-1000.0, -20.0, 0.0, 20.0, 1000.0]))
     assert_allclose(value, [0, np.exp(-20), np.log(2), 20, 1000], rtol=1e-6)
     assert_allclose(slope, [0, np.exp(-20), 0.5, 1, 1], rtol=1e-6)
 
@@ -109,12 +120,14 @@ def test_single_precision_finds_the_same_minimum(items, user_items):
     assert_allclose(folded(user_items, single), folded(user_items, items), rtol=1e-3, atol=1e-4)
 
 
-def test_a_vector_does_not_depend_on_who_else_is_folded_in(items):
+@pytest.mark.parametrize("num_threads", [1, 2, 7])
+def test_a_vector_has_the_same_bits_whoever_else_is_folded_in_and_on_any_number_of_threads(num_threads):
     rng = np.random.default_rng(3)
-    rows = scipy.sparse.csr_array(rng.random((40, 12)) < rng.random((40, 1)))
-    together = folded(rows, items)
-    for user in range(40):
-        assert_allclose(folded(rows[[user]], items)[0], together[user], rtol=1e-4, atol=1e-5)
+    items = rng.normal(size=(500, 9)).astype(np.float32), rng.normal(size=500).astype(np.float32)
+    rows = scipy.sparse.csr_array(rng.random((150, 500)) < rng.random((150, 1)))
+    together = folded(rows, items, num_threads=num_threads)
+    for user in range(0, 150, 7):
+        assert_array_equal(folded(rows[[user]], items)[0], together[user])
 
 
 @pytest.mark.parametrize("block_size", [1, 100])
@@ -200,6 +213,78 @@ def test_the_same_call_gives_the_same_vectors_and_the_callers_matrix_stays(commu
     assert_array_equal(model.fold_in(rows).user_factors, model.fold_in(rows).user_factors)
     for name in ("data", "indices", "indptr"):
         assert_array_equal(getattr(rows, name), getattr(before, name))
+
+
+def test_vectors_alone_are_those_of_the_model_of_newcomers(communities, model):
+    rows = communities[:70]
+    vectors = model.fold_in_users(rows)
+    assert vectors.dtype == np.float32
+    assert_array_equal(vectors, model.fold_in(rows).user_factors)
+
+
+def test_what_is_kept_for_newcomers_goes_with_the_items_arrays(communities):
+    model = fit(communities, iterations=3)
+    rows = communities[:3]
+    before = model.fold_in_users(rows)
+    assert model._compared_with() is model._compared_with()
+    model.item_factors = -model.item_factors
+    assert_allclose(model.fold_in_users(rows), -before, rtol=1e-3, atol=1e-4)
+    model.item_factors[:] = 0  # an assigned array may be written to
+    assert_array_equal(model.fold_in_users(rows), 0)
+    model.fit(communities, show_progress=False)
+    assert_array_equal(model.fold_in_users(rows), before)  # of the same seed
+    model.item_biases = np.full(100, np.nan, dtype=np.float32)
+    with pytest.raises(ValueError, match="item_biases must hold finite"):
+        model.fold_in_users(rows)
+
+
+# ---- recommend ------------------------------------------------------------------------------------------------------
+
+
+def test_recalculated_users_get_the_lists_of_newcomers(communities, model):
+    rows = communities[[3, 60, 199]]
+    expected = model.fold_in(rows).recommend([0, 1, 2], N=7)
+    for userids in ([3, 60, 199], [0, 10**6, 5]):  # which need not be users of the model
+        actual = model.recommend(userids, rows, N=7, recalculate_user=True)
+        for one, other in zip(actual, expected, strict=True):
+            assert_array_equal(one, other)
+    assert_array_equal(model.recommend(10**6, rows[[1]], N=7, recalculate_user=True)[0], expected[0][1])
+
+
+def test_recalculated_users_may_be_recommended_what_they_have(communities, model):
+    row = communities[[3]]
+    ids, _ = model.recommend(0, row, N=5, recalculate_user=True, filter_already_liked_items=False)
+    assert set(ids) & set(row.indices)
+
+
+def test_users_of_a_model_with_features_are_recalculated_too(communities):
+    groups = scipy.sparse.csr_array(np.repeat(np.eye(4), 25, axis=0))
+    model = HybridBPR(factors=8, iterations=20, random_state=0)
+    model.fit(communities, item_features=groups, show_progress=False)
+    ids, _ = model.recommend([0, 1], communities[[10, 190]], N=5, recalculate_user=True)
+    assert_array_equal(ids // 25, [[0] * 5, [3] * 5])
+    model.fit(communities, user_features=np.eye(200), show_progress=False)
+    with pytest.raises(ValueError, match="recalculate_user must be False with user_features, got True"):
+        model.recommend(user_features=np.eye(200)[:1], user_items=communities[[0]], recalculate_user=True)
+
+
+def test_users_are_not_recalculated_from_nothing_or_by_models_without_a_fit(communities, model):
+    with pytest.raises(ValueError, match="user_items must be given with recalculate_user=True, got None"):
+        model.recommend(0, recalculate_user=True)
+    with pytest.raises(ValueError, match=r"one row for each entry of userid, shape \(2, 100\), got \(3, 100\)"):
+        model.recommend([0, 1], communities[:3], recalculate_user=True)
+    with pytest.raises(IndexError, match="userid must be user ids"):
+        model.recommend(-1, communities[:1], recalculate_user=True)
+    with pytest.raises(TypeError, match="recalculate_user must be"):
+        model.recommend(0, communities[:1], recalculate_user=1)
+    vectors = SimpleNamespace(
+        **{name: getattr(model, name) for name in ("user_factors", "item_factors", "item_biases")}
+    )
+    with pytest.raises(NotImplementedError, match="recalculate_user must be False"):
+        centred(vectors).recommend(0, communities[:1], recalculate_user=True)
+
+
+# ---- labels and input -----------------------------------------------------------------------------------------------
 
 
 def test_a_subclass_stays_one(communities):

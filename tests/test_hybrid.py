@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from fastbpr import BPR, HybridBPR, Interactions
 from fastbpr.errors import NotFittedError, TrainingError
-from fastbpr.features import Features
+from fastbpr.features import FeatureMatrix, Features
 
 
 def kinds(n_items=100):
@@ -167,6 +167,17 @@ def test_representations_are_sums_of_features(model):
     assert_allclose(biases[0], 2 * model.item_feature_biases[0] + model.item_feature_biases[3], rtol=1e-5)
     assert_array_equal(model.item_representations()[1], model.item_factors)
     assert not model.user_representations([[1, 0, 0, 0]])[0].any()
+
+
+def test_pairs_and_ranks_of_rows_known_by_features(model):
+    biases, vectors = model.item_representations(np.eye(4))
+    _, users = model.user_representations(np.eye(4)[::-1])
+    scores = users @ vectors.T + biases
+    given = {"user_features": np.eye(4)[::-1], "item_features": np.eye(4)}
+    assert_allclose(model.predict([0, 3, 1], [1, 2, 1], **given), scores[[0, 3, 1], [1, 2, 1]], rtol=1e-5)
+    ranks = model.predict_rank(scipy.sparse.csr_array(np.ones((4, 4))), **given)
+    assert_array_equal(ranks.toarray(), (-scores).argsort(axis=1).argsort(axis=1))
+    assert_allclose(model.predict(3, [5, 6], item_features=kinds()), model.user_factors[3] @ vectors[0] + biases[0])
 
 
 def test_a_model_with_more_items_lists_them(model):
@@ -336,7 +347,8 @@ def test_a_bad_parameter_is_named(parameters, message):
             "item_features must have one row for each of 100 rows, got shape (4, 100). It looks transp",
         ),
         (np.full((100, 2), np.nan), "item_features must hold finite values, got nan"),
-        (np.full((100, 2), 1e9), "item_features must hold values of sizes from 1e-06 to 1e+06, got 1e+09"),
+        (np.full((100, 2), 1e9), "item_features must hold values of sizes up to 1e+06, and in every column"),
+        (np.full((100, 2), [1, 1e-9]), "some of 1e-06 or more, got 1e-09. Scale its columns"),
         (np.full((100, 2), 1e300), "item_features must hold finite values, got 1e+300"),
         (np.full((100, 2), "a"), "item_features must hold real numbers, got dtype <U1"),
         (np.ones((100, 0)), "item_features must have at least one column, got shape (100, 0)"),
@@ -345,6 +357,44 @@ def test_a_bad_parameter_is_named(parameters, message):
 def test_bad_features_are_named(communities, features, message):
     with pytest.raises((TypeError, ValueError), match=re.escape(message)):
         fit(communities, item_features=features)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adagrad", "adadelta"])
+def test_features_that_no_row_has_are_learned_nothing_of(communities, optimizer):
+    model = fit(communities, item_features=np.zeros((100, 3)), optimizer=optimizer, iterations=2)
+    assert not model.item_feature_factors.any()
+    assert_array_equal(model.item_factors, model.item_own_factors)
+
+
+@pytest.mark.parametrize("call", ["fit", "fit_partial"])
+@pytest.mark.parametrize("word", ["item_feature", "start"])
+def test_a_word_that_fit_does_not_know_is_named(communities, call, word):
+    with pytest.raises(TypeError, match=f"options must be among .*, got {word!r}"):
+        getattr(HybridBPR(), call)(communities, **{word: kinds()})
+
+
+def test_embeddings_of_half_precision_are_taken_as_they_are(communities):
+    vectors = np.random.default_rng(0).normal(size=(100, 8)).astype(np.float16)
+    half, single = (fit(communities, item_features=given, iterations=2) for given in (vectors, np.float32(vectors)))
+    assert_array_equal(half.item_factors, single.item_factors)
+    assert_array_equal(FeatureMatrix(vectors, "text").toarray(), vectors)
+
+
+def test_numbers_that_are_nearly_the_mean_are_like_others(communities):
+    prices = np.append(np.linspace(-1, 1, 99), 1e-9)
+    features = Features(numeric="price", key=None)
+    nearly, exactly = (features.fit_transform({"price": np.append(prices[:99], last)}) for last in (1e-9, 0))
+    assert 0 < abs(nearly.matrix.data).min() < 1e-6
+    model = fit(communities, item_features=nearly, iterations=5)
+    assert_allclose(model.item_factors, fit(communities, item_features=exactly, iterations=5).item_factors, atol=1e-5)
+    assert model.similar_items(item_features=nearly.matrix[[99]], N=3)[0].shape == (1, 3)
+
+
+def test_features_of_more_rows_are_told_how_to_be_named():
+    log = Interactions.from_arrays(["ann", "ann", "bob", "bob"], ["tea", "cup", "cup", "pot"])
+    table = {"item": ["tea", "cup", "pot", "mug"], "kind": ["food", "ware", "ware", "ware"]}
+    with pytest.raises(ValueError, match=r"Name them: features.transform\(frame, rows=user_items.item_labels\)"):
+        fit(log, item_features=Features(categorical="kind").fit_transform(table), iterations=1)
 
 
 def test_features_of_other_rows_are_refused():

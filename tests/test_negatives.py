@@ -9,6 +9,7 @@ from scipy import stats
 from test_schedules import FROZEN, last, power_law, prepared
 
 from fastbpr import _schedules, _tables
+from fastbpr._negatives import Recipe
 
 RECIPES = {
     "several": {"n_negatives": 3},
@@ -254,12 +255,9 @@ def test_extreme_powers_of_popularity_stay_defined(communities, power, loss):
 
 
 def test_costly_steps_are_cut_into_more_slices_so_that_ctrl_c_is_heard():
-    matrix = power_law(900, 700, density=0.03)
-    _, usual = prepared(matrix, "blocked", factors=64)
-    _, costly = prepared(matrix, "blocked", factors=64, loss="softmax", n_negatives=256, negatives="dynamic",
-                         n_candidates=64)  # fmt: skip
-    assert usual.work == 1
-    assert len(list(_schedules.slices(32, 100_000 * costly.work))) == 32
+    costly = Recipe(loss="softmax", n_negatives=256, negatives="dynamic", n_candidates=64)
+    assert _schedules.work_of(Recipe(), 64) == 1
+    assert len(_schedules.slices(32, 100_000 * _schedules.work_of(costly, 64))) == 32
 
 
 @pytest.mark.parametrize("schedule", ["blocked", "hogwild"])

@@ -117,6 +117,23 @@ def test_a_prediction_is_the_score_of_the_pair(model):
     assert_array_equal(predictions, model.score(np.arange(200))[users, items])
 
 
+def test_predictions_have_the_biases_of_users(communities):
+    signs = scipy.sparse.coo_array(communities, copy=True)
+    signs.data[::3] = -1
+    model = fit(signs, loss="logistic", iterations=2, learning_rate=0.05)
+    assert model.user_biases.any()
+    assert_array_equal(model.predict(7, np.arange(100)), model.score(7))
+    assert_array_equal(np.argsort(-model.score(7)), np.argsort(model.predict_rank(row_of(7, model)).toarray()[7]))
+
+
+def row_of(user, model):
+    """All items of one user, to be ranked."""
+    shape = len(model.user_factors), len(model.item_factors)
+    everything = scipy.sparse.lil_array(shape)
+    everything[user] = 1
+    return everything
+
+
 def test_one_user_or_item_stands_for_all_pairs(model):
     assert_array_equal(model.predict(7, np.arange(100)), model.score(7))
     assert_array_equal(model.predict([3, 1], 5), model.score([3, 1])[:, 5])

@@ -1,5 +1,6 @@
 """Interactions with signs and weights: the logistic loss, biases of users, and weights given as a matrix."""
 
+import json
 import re
 
 import numpy as np
@@ -8,7 +9,7 @@ import scipy.sparse
 from helpers import fit, matrix
 from numpy.testing import assert_allclose, assert_array_equal
 
-from fastbpr import BPR, Interactions
+from fastbpr import BPR, HybridBPR, Interactions
 
 USER_GROUPS, ITEM_GROUPS = np.arange(200) // 50, np.arange(100) // 25
 OWN = USER_GROUPS[:, None] == ITEM_GROUPS
@@ -163,6 +164,20 @@ def test_k_os_warp_and_adadelta_come_back_from_a_file(communities, tmp_path):
     assert loaded.user_biases is None
 
 
+def test_a_file_from_before_these_parameters_has_their_defaults(communities, tmp_path):
+    fit(communities, iterations=1).save(tmp_path / "model.npz")
+    with np.load(tmp_path / "model.npz") as file:
+        parts = dict(file)
+    header = json.loads(parts["header"].tobytes())
+    for name in ("n_positives", "positive_rank", "rho", "epsilon"):
+        del header["parameters"][name], header["settings"][name]
+    parts["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
+    np.savez(tmp_path / "model.npz", **parts)
+    loaded = BPR.load(tmp_path / "model.npz")
+    assert (loaded.n_positives, loaded.positive_rank, loaded.rho, loaded.epsilon) == (10, 5, 0.95, 1e-6)
+    assert loaded.settings["rho"] == 0.95
+
+
 def test_biases_of_users_that_do_not_fit_are_refused(opinions, signed):
     model = fit(signed, loss="logistic", iterations=1)
     model.user_biases = np.zeros(3, dtype=np.float32)
@@ -237,3 +252,35 @@ def test_a_heavier_opinion_counts_for_more():
 def test_weights_that_do_not_fit_are_refused(weights, error, message):
     with pytest.raises(error, match=re.escape(message)):
         BPR().fit(matrix([1, 0], [0, 1]), weights=weights, show_progress=False)
+
+
+# ---- with features ----------------------------------------------------------------------------------------------
+
+
+def test_biases_of_users_are_sums_of_those_of_their_features(signed):
+    features = scipy.sparse.csr_array(np.column_stack([np.ones(200), np.arange(200) % 4 == 0]))
+    model = HybridBPR(factors=16, loss="logistic", random_state=0, iterations=30, learning_rate=0.1, num_threads=2)
+    model.fit(signed, user_features=features, show_progress=False)
+    assert_allclose(model.user_biases, features @ model.user_feature_biases + model.user_own_biases, atol=1e-5)
+    assert model.user_feature_biases[1] < -0.1  # those who are hard to please
+    biases, vectors = model.user_representations(features[[0, 1]])
+    assert biases[0] < biases[1]
+    _, scores = model.recommend(user_features=features[[0, 1]], N=100)
+    assert_allclose(np.sort(scores), np.sort(vectors @ model.item_factors.T + model.item_biases + biases[:, None]),
+                    rtol=1e-4, atol=1e-5)  # fmt: skip
+    more = model.with_users(features[:3])
+    assert_allclose(more.user_biases[:200], model.user_biases)
+    assert_allclose(more.user_biases[200:], features[:3] @ model.user_feature_biases, atol=1e-6)
+
+
+def test_training_that_goes_on_keeps_the_biases_of_users(signed, tmp_path):
+    features = scipy.sparse.csr_array(np.eye(4)[USER_GROUPS])
+    model = HybridBPR(factors=8, loss="logistic", random_state=0, iterations=3)
+    model.fit(signed, user_features=features, show_progress=False).save(tmp_path / "model.npz")
+    before = model.user_biases.copy()
+    model.learning_rate = 1e-6
+    model.fit_partial(signed, user_features=features, iterations=1, show_progress=False)
+    assert_allclose(model.user_biases, before, atol=1e-3)
+    loaded = BPR.load(tmp_path / "model.npz")
+    assert_array_equal(loaded.user_biases, before)
+    assert loaded.user_own_biases.shape == (200,)

@@ -10,7 +10,7 @@ import pytest
 import scipy.sparse
 from helpers import matrix
 
-from fastbpr import BPR, Interactions, tuning
+from fastbpr import BPR, HybridBPR, Interactions, tuning
 from fastbpr._search_space import MULTIPLIERS, SPACE, SearchSpace, widened
 from fastbpr._validation import Range
 from fastbpr.datasets import simulate_shop
@@ -183,6 +183,13 @@ def test_what_bpr_does_not_accept_is_not_searched():
     assert set(searched) <= set(SPACE)
 
 
+def test_parameters_are_searched_beside_every_value_that_gives_them_a_meaning():
+    space = SearchSpace(BPR(), {"loss": ["bpr", "warp", "k-os-warp"], "positive_rank": (1, 10)})
+    found = {loss: [space.applies(name, {"loss": loss}) for name in ("max_sampled", "positive_rank")]
+             for loss in ("bpr", "warp", "k-os-warp")}  # fmt: skip
+    assert found == {"bpr": [False, False], "warp": [True, False], "k-os-warp": [True, True]}
+
+
 def test_multipliers_set_the_strengths_apart():
     space = SearchSpace(BPR(), None)
     point = {"regularization": 0.1, "positive_multiplier": 0.5, "negative_multiplier": 2.0}
@@ -278,6 +285,7 @@ def test_every_row_has_the_same_columns(communities):
         ({"metric": "ndcg"}, ValueError, "metric must be one of"),
         ({"validation_users": 0}, ValueError, "validation_users must be an integer >= 1"),
         ({"base": {"factors": 3}}, TypeError, "base must be a BPR, got dict"),
+        ({"base": HybridBPR()}, TypeError, "base must be a BPR without parameters of its own, got HybridBPR"),
         ({"random_state": -1}, ValueError, "random_state must be None, an integer >= 0"),
         ({"space": [1]}, TypeError, "space must be a mapping of parameter names, got list"),
         ({"space": {"factor": 3}}, ValueError, "space must name parameters among factors, .* got 'factor'"),

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse
 
 from fastbpr._validation.columns import check_frame, describe_entries
-from fastbpr._validation.matrices import canonical_csr, check_structure, describe
+from fastbpr._validation.matrices import canonical_csr, check_structure, describe, wide_enough
 from fastbpr._validation.values import check_integer, check_number
 from fastbpr.errors import NotFittedError
 
@@ -293,7 +293,7 @@ def check_some_vectors(name: str, n_vectors: int) -> None:
 
 def check_feature_matrix(name: str, value: Any) -> scipy.sparse.csr_array:
     """Return a matrix of finite numbers as canonical CSR of float32."""
-    matrix = value if scipy.sparse.issparse(value) else np.asarray(value)
+    matrix = value if scipy.sparse.issparse(value) else wide_enough(np.asarray(value))
     if matrix.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold real numbers, got dtype {matrix.dtype}.")
     if matrix.ndim != 2:

@@ -172,6 +172,26 @@ def check_kind(path: Any, header: dict[str, Any], kinds: Mapping[str, type]) -> 
     return kinds[kind]
 
 
+def check_storable_parameters(values: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
+    """Refuse a subclass's parameters that a file would lose."""
+    for name, value in values.items():
+        if stored[name] != (list(value) if isinstance(value, tuple) else value):
+            raise TypeError(
+                f"{name} must be a number, a text, True, False, None, or a list or mapping of these, to be saved, got "
+                f"{value!r}. Convert it, or pickle the model."
+            )
+
+
+def check_class_has(path: Any, header: Mapping[str, Any], name: str, known: tuple[str, ...]) -> None:
+    """Refuse to make a model without parameters that a subclass has put into its file."""
+    others = [parameter for parameter in header.get("parameters") or () if parameter not in known]
+    if others and header.get("class", name) != name:
+        raise ModelFileError(
+            f"path must be a model of the class {name}, but {str(path)!r} is one of {header['class']}, with the "
+            f"parameter {others[0]!r}. Load it with {header['class']}.load."
+        )
+
+
 def check_share(name: str, value: Any, *, below: bool = False) -> float:
     """Return a number from 0 to 1 as float; or, `below` 1, of what is never all."""
     rule = f"{name} must be a number from 0 to {'below ' if below else ''}1, got {value!r}."

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from fastbpr._validation.matrices import canonical_csr, check_structure, check_user_items, describe
+from fastbpr._validation.matrices import canonical_csr, check_structure, check_user_items, describe, wide_enough
 from fastbpr._validation.values import check_flag
 
 SIDES = ("user", "item")
@@ -40,7 +40,7 @@ def check_features(
         raise ValueError(f"{name} must have one row for each of {n_rows} rows, got shape {value.shape}.{hint}")
     check_columns(name, value.shape, n_features, known)
     if not scipy.sparse.issparse(value):
-        value = scipy.sparse.csr_array(value)
+        value = scipy.sparse.csr_array(wide_enough(value))
     check_structure(name, value)
     csr = canonical_csr(name, value)
     with np.errstate(over="ignore"):
@@ -48,17 +48,28 @@ def check_features(
     if not np.isfinite(data).all():
         bad = csr.data[~np.isfinite(data)]
         raise ValueError(f"{name} must hold finite values, got {bad[0]} ({len(bad)} such entries). Remove them first.")
-    if (np.abs(data) > LARGEST).any() or (np.abs(data[data != 0]) < 1 / LARGEST).any():
-        raise ValueError(
-            f"{name} must hold values of sizes from {1 / LARGEST:g} to {LARGEST:g}, got "
-            f"{csr.data[np.argmax(np.abs(data))]:g}. Scale its columns, for instance to a standard deviation of 1."
-        )
+    check_sizes(name, data, csr.indices if n_rows is not None else None)
     csr.data = data
     csr.eliminate_zeros()
     return csr
 
 
 LARGEST = 1e6  # squares of values are added up in single precision
+
+
+def check_sizes(name: str, values: np.ndarray, columns: np.ndarray | None) -> None:
+    """Refuse values that are too large, and, where `columns` says which they are of, columns of tiny values only."""
+    sizes = np.abs(values)
+    found = sizes.max(initial=0) if (sizes > LARGEST).any() else None
+    is_tiny = (sizes > 0) & (sizes < 1 / LARGEST)
+    if columns is not None and is_tiny.any():
+        too_small = np.setdiff1d(columns[is_tiny], columns[sizes >= 1 / LARGEST])
+        found = sizes[np.isin(columns, too_small)].max() if len(too_small) else found
+    if found is not None:
+        raise ValueError(
+            f"{name} must hold values of sizes up to {LARGEST:g}, and in every column some of {1 / LARGEST:g} or more, "
+            f"got {found:g}. Scale its columns, for instance to a standard deviation of 1."
+        )
 
 
 def check_columns(name: str, shape: tuple[int, ...], n_features: int | None, known: int | None) -> None:

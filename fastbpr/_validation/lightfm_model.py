@@ -110,7 +110,7 @@ def describe_matrix(value: Any) -> str:
 
 
 def check_lightfm_features(what: str, value: Any, n_rows: int, n_columns: int | None) -> scipy.sparse.csr_array:
-    """Return the features of the first `n_rows` rows as canonical CSR of float32 that shares nothing with the caller.
+    """Return the features of the first `n_rows` rows as CSR of float32, which may share arrays with the caller's.
 
     There may be more rows. `n_columns` is the number of a fitted model's features, if it is one.
     """
@@ -129,12 +129,12 @@ def check_lightfm_features(what: str, value: Any, n_rows: int, n_columns: int | 
             f"shape {value.shape}."
         )
     check_structure(name, value)
-    csr = scipy.sparse.csr_array(value, copy=True)[:n_rows]
-    with np.errstate(over="ignore"):
-        csr = csr.astype(np.float32)
+    csr = value.tocsr()
+    csr = csr if n_rows == csr.shape[0] else csr[:n_rows]
+    if csr.dtype != np.float32:
+        with np.errstate(over="ignore"):
+            csr = csr.astype(np.float32)
     check_finite(name, csr.data)
-    csr.sum_duplicates()
-    csr.eliminate_zeros()
     return csr
 
 
@@ -170,8 +170,13 @@ def check_lightfm_fitted(model: Any) -> None:
         raise NotFittedError("LightFM must be fitted first: call fit(interactions).")
 
 
-def check_embeddings(what: str, embeddings: Any, biases: Any, no_components: int | None) -> tuple[np.ndarray, ...]:
-    """Return the embeddings and biases of one side as float32, from a model or wherever they come from."""
+def check_embeddings(
+    what: str, embeddings: Any, biases: Any, no_components: int | None, *, finite: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the embeddings and biases of one side as float32, from a model or wherever they come from.
+
+    Without `finite`, infinity and NaN may be among them: looking for them takes longer than some predictions.
+    """
     names = f"{what}_embeddings", f"{what}_biases"
     arrays = []
     for name, value, ndim in zip(names, (embeddings, biases), (2, 1), strict=True):
@@ -179,14 +184,15 @@ def check_embeddings(what: str, embeddings: Any, biases: Any, no_components: int
         if array.dtype.kind not in "iuf" or array.ndim != ndim:
             rule = "shape (n_features, no_components)" if ndim == 2 else "shape (n_features,)"
             raise ValueError(f"{name} must be an array of numbers, {rule}, got {array.dtype} in {array.shape}.")
-        array = array.astype(np.float32)
-        check_finite(name, array)
+        array = array.astype(np.float32, copy=False)
+        if finite:
+            check_finite(name, array)
         arrays.append(array)
     if len(arrays[0]) != len(arrays[1]):
         raise ValueError(f"{names[1]} must have one entry per row of {names[0]}, got {len(arrays[1])}.")
     if no_components is not None and arrays[0].shape[1] != no_components:
         raise ValueError(f"{names[0]} must have no_components = {no_components} columns, got shape {arrays[0].shape}.")
-    return tuple(arrays)
+    return arrays[0], arrays[1]
 
 
 def check_ids_of_pairs(user_ids: Any, item_ids: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -70,6 +70,11 @@ def check_single_precision(name: str, data: np.ndarray) -> np.ndarray:
     return data.astype(np.float32, copy=False)
 
 
+def wide_enough(array: np.ndarray) -> np.ndarray:
+    """Return an array of a type that SciPy's matrices have: half precision, usual for embeddings, is none."""
+    return array.astype(np.float32) if array.dtype == np.float16 else array
+
+
 def canonical_csr(name: str, matrix: Any) -> scipy.sparse.csr_array:
     """Return a sparse matrix as CSR, sorted, without duplicates and zeros; share arrays where possible."""
     shared = matrix.format == "csr"

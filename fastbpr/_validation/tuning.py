@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from fastbpr._validation.values import check_integer, check_number
+from fastbpr._validation.values import check_instance, check_integer, check_number
 
 
 class Range(NamedTuple):
@@ -14,6 +14,16 @@ class Range(NamedTuple):
     low: float
     high: float
     log: bool
+
+
+def check_base(name: str, value: Any, kind: type) -> None:
+    """Refuse what is no model to start from; one with parameters of its own, too: trials know nothing of features."""
+    check_instance(name, value, kind)
+    if set(value._parameter_names()) != set(kind._parameter_names()):
+        raise TypeError(
+            f"{name} must be a {kind.__name__} without parameters of its own, got {type(value).__name__}: trials learn "
+            f"from ids alone. Tune a {kind.__name__}, and give what is found to {type(value).__name__}."
+        )
 
 
 def check_budget(minutes: Any, n_trials: Any) -> tuple[float | None, int | None]:

@@ -90,6 +90,14 @@ def check_known_names(name: str, given: Mapping[str, Any], known: Iterable[str])
             raise TypeError(f"{name} must be among {', '.join(alike)}, got {word!r}.")
 
 
+def check_parameters_exist(model: str, given: Mapping[str, Any], known: Iterable[str]) -> None:
+    """Refuse parameters that a model does not have; scikit-learn has a ValueError for them."""
+    for name in given:
+        if name not in known:
+            alike = difflib.get_close_matches(name, list(known), n=2) or list(known)
+            raise ValueError(f"parameters must be those of {model}, such as {', '.join(alike)}, got {name!r}.")
+
+
 def check_callable(name: str, value: Any) -> None:
     """Refuse what is neither None nor callable."""
     if value is not None and not callable(value):
@@ -97,9 +105,9 @@ def check_callable(name: str, value: Any) -> None:
 
 
 def check_not_available(name: str, value: Any) -> None:
-    """Refuse to switch on what does not exist yet."""
+    """Refuse to switch on what a model cannot do."""
     if check_flag(name, value):
-        raise NotImplementedError(f"{name} must be False: this version of fastbpr cannot do it.")
+        raise NotImplementedError(f"{name} must be False: a model that fastbpr has not fitted cannot do it.")
 
 
 def check_seed_kind(name: str, value: Any) -> None:

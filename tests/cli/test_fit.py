@@ -126,6 +126,15 @@ def test_options_reach_the_model(run, logs, tmp_path):
     assert shown == [0.1, 0.02, 1, 7, "hogwild"]
 
 
+def test_options_of_losses_and_optimisers_reach_the_model(run, logs, tmp_path):
+    options = ["--loss", "k-os-warp", "--n-positives", 6, "--positive-rank", 2]
+    options += ["--optimizer", "adadelta", "--rho", 0.9, "--epsilon", 1e-5]
+    run("fit", logs / "clicks.csv", *COLUMNS, *SMALL, *options, "-o", tmp_path / "m.npz")
+    model = BPR.load(tmp_path / "m.npz")
+    assert (model.loss, model.n_positives, model.positive_rank) == ("k-os-warp", 6, 2)
+    assert (model.optimizer, model.rho, model.epsilon) == ("adadelta", 0.9, 1e-5)
+
+
 def test_without_options_the_model_has_its_own_defaults_and_seed_0(run, logs, tmp_path):
     run("fit", logs / "clicks.csv", *COLUMNS, "--iterations", 1, "-o", tmp_path / "m.npz")
     assert repr(BPR.load(tmp_path / "m.npz")).startswith(repr(BPR(iterations=1, random_state=0)).split(", not")[0])

@@ -22,7 +22,7 @@ class Columns(NamedTuple):
     n_columns: int
     own: np.ndarray  # (n_rows,) the column of each row alone, or (0,) if there is not one for every row
     weights: np.ndarray  # the same shape, float32: the values in these columns
-    shared: np.ndarray  # the other columns that have entries; those that have none are nobody's
+    shared: np.ndarray  # the other columns that have entries, or one without; the others that have none are nobody's
 
     @classmethod
     def identity(cls, n_rows: int) -> Columns:
@@ -42,6 +42,8 @@ class Columns(NamedTuple):
         own = features.indices[places]
         is_shared = n_entries > 0
         is_shared[own] = False
+        if not len(own) and not is_shared.any():  # rows must be made of something, be it nothing
+            is_shared[:1] = True
         return cls(n_columns, own, features.data[places], np.flatnonzero(is_shared))
 
     @property

@@ -40,7 +40,9 @@ class Side(NamedTuple):
         """Check a matrix, and tell its columns apart."""
         if features is None:
             return cls(None, Columns.identity(n_rows))
-        matrix = _validation.check_lightfm_features(what, features, n_rows, None)
+        matrix = scipy.sparse.csr_array(_validation.check_lightfm_features(what, features, n_rows, None), copy=True)
+        matrix.sum_duplicates()
+        matrix.eliminate_zeros()
         return cls(matrix, Columns.of(matrix))
 
     def rows(self, array: np.ndarray) -> np.ndarray:
@@ -134,6 +136,7 @@ def trained(
             _validation.refuse_divergence(error)
     sums = {name: model._components[name] for name in SUMS if name in model._components}
     results = {what: result_of(model, what, side, *arrays[what]) for what, side in sides.items()}
+    leave_unseen(results["item"], arrays["item"], sides["item"], data.signs)
     return results, Memory(memory.n_epochs + n_epochs, sums)
 
 
@@ -142,7 +145,7 @@ def translated(parameters: Mapping[str, Any], shape: tuple[int, int], *, rows_ar
     n_users, n_items = shape
     loss, optimizer = parameters["loss"], parameters["learning_schedule"]
     factor = RATES.get(loss, 1) * (RATE_OF_FEATURES if rows_are_features else 1)
-    rate = parameters["learning_rate"] * factor if optimizer == "adagrad" else 1.0
+    rate = factor * (parameters["learning_rate"] if optimizer == "adagrad" else 1.0)
     # LightFM shrinks all rows in every step, we those that it touches: one user, and one item or a pair of them.
     strengths = {"user": parameters["user_alpha"] * n_users}
     item = parameters["item_alpha"] * n_items / (1 if loss == "logistic" else 2)
@@ -187,6 +190,24 @@ def begin(model: HybridBPR, sides: Mapping[str, Side], arrays: Arrays, memory: M
         components=components,
         n_epochs=memory.n_epochs,
     )
+
+
+def leave_unseen(
+    results: tuple[np.ndarray, np.ndarray],
+    before: tuple[np.ndarray, np.ndarray],
+    items: Side,
+    signs: scipy.sparse.csr_array,
+) -> None:
+    """Put the own columns of items that nobody has back to where they were.
+
+    LightFM never draws them as negatives. Here they are, and learn that nobody wants them: their features, which are
+    all that is known of them, would not count.
+    """
+    if items.shared() is None or not len(items.columns.own):
+        return
+    unseen = items.columns.own[np.bincount(signs.indices, minlength=signs.shape[1]) == 0]
+    for array, old in zip(results, before, strict=True):
+        array[unseen] = old[unseen]
 
 
 def result_of(

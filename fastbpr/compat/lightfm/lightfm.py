@@ -65,6 +65,8 @@ class LightFM:
     * Ids that the model does not have are refused, and so is leaving out a feature matrix that it was fitted with.
     * Weights count in relation to their mean. An entry that is stored twice counts twice (for ``warp-kos``, once), and
       for ``logistic`` a positive and a negative cancel.
+    * A row's own column of a feature matrix learns as fast as without features, so that features cost nothing for known
+      rows; `fastbpr.HybridBPR` can leave more to the features, for rows that are new.
     * ``learning_rate``, ``item_alpha`` and ``user_alpha`` are translated so that an epoch learns, and shrinks, about as
       much as in LightFM.
     * ``bpr`` draws negatives uniformly, LightFM by their popularity; at most 1024 draws or positives make a step.
@@ -147,8 +149,8 @@ class LightFM:
         width = items[0].shape[1]
         users = _validation.check_embeddings("user", user_embeddings, user_biases, width)
         model = cls(**parameters | {"no_components": width})
-        model.item_embeddings, model.item_biases = items
-        model.user_embeddings, model.user_biases = users
+        model.item_embeddings, model.item_biases = (array.copy() for array in items)
+        model.user_embeddings, model.user_biases = (array.copy() for array in users)
         return model
 
     # ---- training ---------------------------------------------------------------------------------------------------
@@ -205,7 +207,7 @@ class LightFM:
             return self.fit_partial(
                 interactions, user_features, item_features, sample_weight, epochs, num_threads, verbose
             )
-        except Exception:
+        except BaseException:
             vars(self).update(before)
             raise
 
@@ -271,7 +273,7 @@ class LightFM:
             own = sides["user"].columns.own
             arrays["user"][0][own[data.silent_users()] if len(own) else own] = 0
             return arrays
-        arrays = {what: self._arrays(what) for what in sides}
+        arrays = {what: self._arrays(what, finite=True) for what in sides}
         for what, side in sides.items():
             _validation.check_same_dimensions(what, side.columns.n_columns, len(arrays[what][0]))
         return arrays
@@ -316,11 +318,8 @@ class LightFM:
         pairs = _validation.check_ids_of_pairs(user_ids, item_ids)
         if not len(pairs[0]):
             return np.empty(0, dtype=np.float32)
-        rows = []
-        for what, ids, features in zip(("user", "item"), pairs, (user_features, item_features), strict=True):
-            known, place = np.unique(ids, return_inverse=True)
-            rows.append((*self._rows(what, features, int(known[-1]) + 1, known), place))
-        (user_biases, users, user_places), (item_biases, items, item_places) = rows
+        sides = zip(("user", "item"), pairs, (user_features, item_features), strict=True)
+        (user_biases, users, user_places), (item_biases, items, item_places) = (self._rows_of(*side) for side in sides)
         catalogue = _retrieval.Items.of(items, _retrieval.NOTHING, item_biases)
         return _predictions.scores_of_pairs(
             users, catalogue, user_places, item_places, user_biases, effective_threads(num_threads)
@@ -441,30 +440,33 @@ class LightFM:
     def _representations(self, what: str, features: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return (biases, vectors) of rows of features, or of the features themselves."""
         _validation.check_lightfm_fitted(self)
-        embeddings, biases = self._arrays(what)
         if features is None:
             return getattr(self, f"{what}_biases"), getattr(self, f"{what}_embeddings")
-        n_rows = getattr(features, "shape", (0,))[0]
-        matrix = _validation.check_lightfm_features(what, features, n_rows, len(embeddings))
-        return matrix @ biases, matrix @ embeddings
+        return self._rows(what, features, getattr(features, "shape", (0,))[0])
 
-    def _rows(
-        self, what: str, features: Any, n_rows: int, wanted: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return (biases, vectors) of the first rows, or of those that are wanted, which are among them."""
+    def _rows(self, what: str, features: Any, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return (biases, vectors) of the first rows."""
         embeddings, biases = self._arrays(what)
         if features is None:
             _validation.check_no_features_needed(what, n_rows, len(embeddings), are_rows=self._are_rows[what])
-            chosen = slice(n_rows) if wanted is None else wanted
-            return biases[chosen], embeddings[chosen]
+            return biases[:n_rows], embeddings[:n_rows]
         matrix = _validation.check_lightfm_features(what, features, n_rows, len(embeddings))
-        matrix = matrix if wanted is None else matrix[wanted]
         return matrix @ biases, matrix @ embeddings
 
-    def _arrays(self, what: str) -> tuple[np.ndarray, np.ndarray]:
+    def _rows_of(self, what: str, ids: np.ndarray, features: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return (biases, vectors) of rows among which are those with the ids, and where these are among them."""
+        n_rows = int(ids.max()) + 1
+        if features is None or (n_rows <= len(ids) and ids[0] != ids[-1]):  # else it may be a single row
+            return (*self._rows(what, features, n_rows), ids)
+        known, places = np.unique(ids, return_inverse=True)
+        embeddings, biases = self._arrays(what)
+        some = _validation.check_lightfm_features(what, features, n_rows, len(embeddings))[known]
+        return some @ biases, some @ embeddings, places
+
+    def _arrays(self, what: str, *, finite: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """Return (embeddings, biases) of one side, which may have been assigned."""
         embeddings, biases = getattr(self, f"{what}_embeddings"), getattr(self, f"{what}_biases")
-        return _validation.check_embeddings(what, embeddings, biases, self.no_components)
+        return _validation.check_embeddings(what, embeddings, biases, self.no_components, finite=finite)
 
     # ---- parameters -------------------------------------------------------------------------------------------------
 

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import scipy.sparse
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.metrics import roc_auc_score
 
 from fastbpr import LightFMAssertionError, NotFittedError
 from fastbpr.compat.lightfm import LightFM
 from fastbpr.compat.lightfm.data import Dataset
-from fastbpr.compat.lightfm.evaluation import auc_score
+from fastbpr.compat.lightfm.evaluation import auc_score, precision_at_k
 
 LOSSES = ["logistic", "bpr", "warp", "warp-kos"]
 N_USERS, N_ITEMS = 60, 40
@@ -174,6 +176,72 @@ def test_regularization_shrinks(positives):
     ]
     assert sizes[1] < 0.7 * sizes[0]
     assert sizes[3] < 0.7 * sizes[2]
+
+
+# ---- on MovieLens, at the thresholds of LightFM's own tests ---------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def movielens(data_folder):
+    """(training signs, test signs, genres): 1 for four stars and more, -1 for less."""
+    data = np.load(data_folder / "ml100k.npz")
+    signs = np.where(data["rating"] >= 4, 1, -1)
+    users, items = (data[name].astype(np.int32) for name in ("user", "item"))
+    test_pairs = data["ua_test_user"].astype(np.int64) * 1682 + data["ua_test_item"]
+    is_test = np.isin(users.astype(np.int64) * 1682 + items, test_pairs)
+    parts = [
+        scipy.sparse.coo_matrix((signs[part], (users[part], items[part])), shape=(943, 1682))
+        for part in (~is_test, is_test)
+    ]
+    return *parts, scipy.sparse.csr_matrix(data["item_genres"])
+
+
+def likes(signs):
+    matrix = signs.tocsr()
+    return scipy.sparse.csr_matrix(matrix.multiply(matrix > 0))
+
+
+@pytest.mark.parametrize(
+    ("loss", "precision_in_training", "precision", "auc_in_training", "auc"),
+    [
+        ("logistic", 0.3, 0.03, 0.79, 0.73),
+        ("bpr", 0.45, 0.07, 0.91, 0.87),
+        ("warp", 0.45, 0.07, 0.94, 0.9),
+        ("warp-kos", 0.44, 0.06, 0.9, 0.87),
+    ],
+)
+def test_lists_are_as_good_as_those_of_lightfm(movielens, loss, precision_in_training, precision, auc_in_training, auc):
+    train, test, _ = movielens
+    model = LightFM(loss=loss, random_state=10).fit(train, epochs=10)
+    assert precision_at_k(model, likes(train)).mean() > precision_in_training
+    assert precision_at_k(model, likes(test)).mean() > precision
+    assert auc_score(model, likes(train)).mean() > auc_in_training
+    assert auc_score(model, likes(test)).mean() > auc
+
+
+@pytest.mark.parametrize(
+    ("with_own", "in_training", "in_test"), [(True, 0.84, 0.75), (False, 0.745, 0.69), (None, 0.84, 0.76)]
+)
+def test_likes_and_dislikes_are_told_apart(movielens, with_own, in_training, in_test):
+    train, test, genres = movielens
+    own = [scipy.sparse.identity(genres.shape[0])] if with_own else []
+    sides = {} if with_own is None else {"item_features": scipy.sparse.hstack([*own, genres])}
+    model = LightFM(random_state=10).fit(train, epochs=10, **sides)
+    for signs, least in ((train, in_training), (test, in_test)):
+        assert roc_auc_score(signs.data, model.predict(signs.row, signs.col, **sides)) > least
+
+
+def test_regularization_keeps_from_overfitting(movielens):
+    train, test, _ = movielens
+    aucs = [
+        [roc_auc_score(signs.data, model.predict(signs.row, signs.col)) for signs in (train, test)]
+        for alpha in (0, 1e-4)
+        for model in [
+            LightFM(50, item_alpha=alpha, user_alpha=alpha, random_state=10).fit(train, epochs=30, num_threads=2)
+        ]
+    ]
+    assert aucs[0][0] > 0.99
+    assert aucs[0][1] < 0.75 < aucs[1][1]
 
 
 # ---- what may be learned from -----------------------------------------------------------------------------------
@@ -515,6 +583,7 @@ def test_parameters_can_be_had_and_set():
     params = model.get_params()
     assert LightFM(**params).get_params() == params
     assert model.set_params(**params) is model
+    assert clone(model).get_params()["k"] == 3
     model.set_params(loss="bpr", user_alpha=0.5)
     assert (model.loss, model.user_alpha, model.k) == ("bpr", 0.5, 3)
     with pytest.raises(ValueError, match=r"params must be among .* got 'invalid_param'"):

@@ -1,0 +1,53 @@
+"""What a fit that goes on from a model may be given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastbpr._validation.hybrid import SIDES
+
+
+def check_no_rows_without_labels(model: Any, user_items: Any) -> None:
+    """Refuse new rows that nobody could name, in a model whose rows have labels."""
+    for what, n_now in zip(SIDES, getattr(user_items, "shape", ()), strict=False):
+        labels = getattr(model, f"{what}_labels")
+        if labels is not None and n_now > len(labels):
+            raise ValueError(
+                f"user_items must be Interactions to bring new {what}s to a model that has labels, got a matrix with "
+                f"{n_now - len(labels)} more {what}s than the model."
+            )
+
+
+def check_kind_of_labels(what: str, known: np.ndarray, new: np.ndarray) -> None:
+    """Refuse text among labels that are numbers or dates, and numbers among texts."""
+    if (known.dtype.kind == "O") != (new.dtype.kind == "O"):
+        raise TypeError(f"{what}_labels must be of the model's kind of labels, {known.dtype}, got {new[0]!r}.")
+
+
+def check_nothing_to_replay(replay: Any) -> None:
+    """Refuse old data for a model that has learned nothing."""
+    if replay is not None:
+        raise ValueError("replay must be None for a model that has not been fitted. Give all data as user_items.")
+
+
+def check_replay(debias: Any, weights: Any) -> None:
+    """Refuse what old data cannot be mixed in with."""
+    if debias is not None:
+        raise ValueError(
+            f"debias must be None with replay, in which interactions lose their contexts, got {debias!r}. Fit again "
+            "with all data."
+        )
+    if weights is not None and not isinstance(weights, str):
+        raise ValueError(
+            f"weights must be None, 'values' or 'ignore' with replay, got {type(weights).__name__}. Make Interactions "
+            "with weights."
+        )
+
+
+def check_replay_fits(old: tuple[int, int], new: tuple[int, int]) -> tuple[int, int]:
+    """Return the shape of the data; refuse old data with rows that it has not."""
+    if old[0] > new[0] or old[1] > new[1]:
+        raise ValueError(f"replay must have no users or items beyond those of user_items, {new}, got shape {old}.")
+    return new
