@@ -22,7 +22,8 @@ examples:
   fastbpr export model.npz -o neighbours.parquet --approximate
 
 Columns: label, neighbour, rank (from 1), score; or user, item, rank, score. --approximate
-builds an index first: it pays with hundreds of thousands of items (needs fastbpr[ann])."""
+builds an index first, which takes less time in all only with about a million items or more
+(needs fastbpr[ann])."""
 
 WHAT = ("neighbours", "recommendations")
 
