@@ -109,6 +109,12 @@ TASKS = {"similar": similar, "recommend": recommend}
 
 def exact_speed(model, call, ids):
     """Return the exact lists and [speed on one thread, on two], asked all at once; one at a time in brackets."""
+    lists, speeds = speeds_of(model, call, ids)
+    return lists, [f"{at_once:,.0f} ({alone:,.0f})" for at_once, alone in speeds]
+
+
+def speeds_of(model, call, ids):
+    """Return the lists and [(queries per second at once, one at a time) on one thread, on two]."""
     speeds = []
     for num_threads, clock in ((1, time.process_time), (2, time.perf_counter)):
         model.num_threads = num_threads
@@ -119,7 +125,7 @@ def exact_speed(model, call, ids):
         start = clock()
         for one in ids[:50]:
             call(int(one))
-        speeds.append(f"{at_once:,.0f} ({50 / (clock() - start):,.0f})")
+        speeds.append((at_once, min(len(ids), 50) / (clock() - start)))
     return lists, speeds
 
 

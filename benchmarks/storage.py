@@ -31,7 +31,9 @@ def main():
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--folder", type=Path, help="where the file may be (default: the temporary folder)")
     arguments = parser.parse_args()
-    model = fitted(int(arguments.gigabytes * 1e9))
+    n_rows = int(arguments.gigabytes * 1e9) // (4 * FACTORS)
+    n_items = int(n_rows * ITEMS_SHARE)
+    model = fitted(n_rows - n_items, n_items, FACTORS)
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         path = Path(folder, "model.npz")
         saved = median(seconds(lambda: model.save(path))[0] for _ in range(arguments.repetitions))
@@ -50,11 +52,8 @@ def main():
     print(markdown(columns, rows))
 
 
-def fitted(size):
-    """A model of about so many bytes."""
-    n_rows = size // (4 * FACTORS)
-    n_items = int(n_rows * ITEMS_SHARE)
-    n_users = n_rows - n_items
+def fitted(n_users, n_items, factors):
+    """A model with text labels."""
     rng = np.random.default_rng(0)
     users = np.repeat(np.arange(n_users), INTERACTIONS_PER_USER)
     items = rng.integers(n_items, size=len(users))
@@ -62,7 +61,7 @@ def fitted(size):
     user_names = np.array([f"visitor-{user:08x}" for user in range(n_users)], dtype=object)
     item_names = np.array([f"SKU{item}" for item in range(n_items)], dtype=object)
     log = Interactions.from_arrays(user_names[users], item_names[items])
-    return BPR(factors=FACTORS, iterations=1, random_state=0).fit(log, show_progress=False)
+    return BPR(factors=factors, iterations=1, random_state=0).fit(log, show_progress=False)
 
 
 def measured(path, options, kept, model, n_repetitions):
