@@ -65,14 +65,14 @@ def matrix_of(users, items, shape):
 def ml_latest_small():
     file = np.load(folder() / "ml_latest_small.npz")
     log = matrix_of(file["user"], file["item"], (610, 9742))
-    genres = Features(lists={"genres": "|"}, normalize="ones", key=None).fit_transform({"genres": file["genres"]})
+    genres = Features(lists={"genres": "|"}, key=None).fit_transform({"genres": file["genres"]})
     return Data(log, genres.matrix, item_names=file["title"])
 
 
 def ml100k():
     file = np.load(folder() / "ml100k.npz")
     log = matrix_of(file["user"], file["item"], (943, 1682))
-    demographics = Features(categorical=["gender", "occupation", "age"], normalize="ones", key=None).fit_transform(
+    demographics = Features(categorical=["gender", "occupation", "age"], key=None).fit_transform(
         {"gender": file["user_gender"], "occupation": file["user_occupation"], "age": file["user_age"] // 10}
     )
     genres = scipy.sparse.csr_array(file["item_genres"].astype(np.float32))
@@ -93,7 +93,7 @@ def online_retail():
         folder() / "online_retail.parquet", user="CustomerID", item="StockCode", item_name="Description", missing_user=0
     )
     names = np.array([name or "" for name in log.item_names])
-    words = Features(text="description", min_count=FEWEST, normalize="ones", key=None).fit_transform(
+    words = Features(text="description", min_count=FEWEST, key=None).fit_transform(
         {"description": names}
     )
     return Data(log.user_items.astype(bool).astype(np.float32), words.matrix, item_names=names)

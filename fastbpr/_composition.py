@@ -43,6 +43,7 @@ class Side(NamedTuple):
     own_rate: float
     feature_rate: float
     hidden: float  # share of the rows that go without their own vector in a part of an epoch
+    names: np.ndarray | None = None  # of the features, if they have some
 
 
 class Sides(NamedTuple):
@@ -252,6 +253,12 @@ def copy_parts(sides: Sides, tables: _tables.Tables, parts: Mapping[str, np.ndar
     """Write what rows are made of, by the names of a model's attributes, into tables of the same sizes."""
     for name, view in named(sides, tables).items():
         view[...] = parts[name]
+
+
+def feature_names(sides: Sides) -> dict[str, np.ndarray | None]:
+    """Return the features' names, by the names of a model's attributes."""
+    users, items = (None if side is None else side.names for side in sides)
+    return {"user_feature_names": users, "item_feature_names": items}
 
 
 def named(sides: Sides, tables: _tables.Tables) -> dict[str, np.ndarray]:

@@ -26,7 +26,7 @@ class Labels:
     def __get__(self, model: Any, owner: type | None = None) -> Any:
         if model is None:
             return self
-        labels = vars(model)[self.name]
+        labels = vars(model).get(self.name)
         if isinstance(labels, StoredLabels):
             labels = vars(model)[self.name] = labels.decoded()
         return labels
@@ -39,6 +39,7 @@ class FactorModel(Indexed, Predictions):
     """Vectors and biases, and the lists that follow from them. `BPR` documents the attributes."""
 
     user_labels, item_labels, item_names = Labels(), Labels(), Labels()
+    user_feature_names, item_feature_names = Labels(), Labels()  # of a model with features
 
     num_threads: int
     similarity: str

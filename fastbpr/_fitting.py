@@ -195,6 +195,7 @@ class Fit(NamedTuple):
     ) -> None:
         """Let a model have views of these tables."""
         of_fit = self.told(tables, history, debiasing)
+        vars(model).update(_composition.feature_names(self.sides))
         model._set_fitted(tables.views(), self.liked, *self.labels, **of_fit)
 
     def write(self, model: FactorModel, history: list[Epoch]) -> None:

@@ -16,7 +16,7 @@ from fastbpr._training import Epoch
 
 FITTED_ARRAYS = (
     "user_factors", "item_factors", "item_biases", "user_biases", "user_labels", "item_labels", "item_names",
-    "removed_directions",
+    "removed_directions", "user_feature_names", "item_feature_names",
 )  # fmt: skip
 # Vectors and biases that rows are sums of, where there are features (`fastbpr.HybridBPR`), and an optimiser's sums.
 COMPONENTS = (
@@ -171,6 +171,7 @@ class ModelFiles:
         if lazily:
             liked = _storage.StoredLikes(path, *liked, len(arrays["item_factors"]))
         model._set_fitted(factors, liked, *labels, **fitted)
+        vars(model).update({name: arrays.get(name) for name in ("user_feature_names", "item_feature_names")})
         if header.get("knew_propensities"):
             logging.getLogger("fastbpr").warning(
                 "The model in %s was fitted with known propensities; files do not keep them: give them again to refit.",

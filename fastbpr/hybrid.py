@@ -66,6 +66,9 @@ class HybridBPR(BPR):
         c_i.
     user_feature_biases, user_own_biases : ndarray of float32, or None
         The same of users, where they have biases: for the logistic loss.
+    user_feature_names, item_feature_names : ndarray of object, shape (n_features,), or None
+        The names of the features, if they came as a `fastbpr.features.FeatureMatrix`. Other features than these are
+        refused later on.
 
     Notes
     -----
@@ -234,6 +237,7 @@ class HybridBPR(BPR):
             for what, given in features.items():
                 known = self._components.get(f"{what}_feature_factors")
                 _validation.check_features_continue(what, given, None if known is None else len(known))
+                _validation.check_features_known(what, given, getattr(self, f"{what}_feature_names"))
         return self._sides(user_items, *features.values())
 
     def _sides(self, user_items: Any, user_features: Any, item_features: Any) -> Sides:
@@ -250,7 +254,8 @@ class HybridBPR(BPR):
                 continue
             _validation.check_rows_named(what, features, user_items)
             matrix = _validation.check_features(f"{what}_features", features, n_rows=n)
-            sides.append(Side(matrix, own[what], float(rate), float(self.feature_rate), float(share)))
+            names = _validation.names_of_features(features)
+            sides.append(Side(matrix, own[what], float(rate), float(self.feature_rate), float(share), names))
         return Sides(*sides)
 
     user_feature_factors = component("user_feature_factors")
@@ -320,6 +325,8 @@ class HybridBPR(BPR):
         factors = self._components.get(f"{what}_feature_factors")
         n_features = _validation.check_has_features(what, None if factors is None else len(factors))
         matrix = _validation.check_features(f"{what}_features", features, n_features=n_features)
+        _validation.check_features_known(what, features, getattr(self, f"{what}_feature_names"))
+        _validation.warn_of_bare_rows(what, matrix)
         biases = self._components.get(f"{what}_feature_biases", np.zeros(n_features, dtype=np.float32))
         return (matrix @ biases).astype(np.float32), (matrix @ factors).astype(np.float32)
 

@@ -23,7 +23,14 @@ ITEMS = {
     "price": [2.0, 4.0, None, 9.0],
     "image": [[1.0, 0.0], None, [0.0, 2.0], [3.0, 4.0]],
 }
-ALL = {"categorical": "category", "lists": "genres", "text": "title", "numeric": "price", "embeddings": "image"}
+ALL = {
+    "categorical": "category",
+    "lists": "genres",
+    "text": "title",
+    "numeric": "price",
+    "embeddings": "image",
+    "normalize": "shares",
+}
 FRAMES = {
     "mapping": dict,
     "pandas": pandas.DataFrame,
@@ -35,7 +42,7 @@ FRAMES = {
 def one(values, rows=None, **columns):
     """The dense matrix of one column "c" of items 0, 1, ..."""
     frame = {"item": np.arange(len(values)), "c": values}
-    return Features(**columns).fit_transform(frame, rows).toarray()
+    return Features(**{"normalize": "shares"} | columns).fit_transform(frame, rows).toarray()
 
 
 # ---- kinds of columns -----------------------------------------------------------------------------------------------
@@ -89,7 +96,9 @@ def test_categories_are_labels_of_any_type_in_first_seen_order(engine, values, n
 
 
 def test_a_separator_divides_texts_without_blanks_and_empty_parts(engine):
-    matrix = Features(lists={"c": "|"}).fit_transform({"item": [1, 2, 3], "c": ["a | b||a", "|", "b"]})
+    matrix = Features(normalize="shares", lists={"c": "|"}).fit_transform(
+        {"item": [1, 2, 3], "c": ["a | b||a", "|", "b"]}
+    )
     assert matrix.feature_names.tolist() == ["c=a", "c=b"]
     assert_array_equal(matrix.toarray(), [[0.5, 0.5], [0, 0], [0, 1]])
     assert matrix.report.columns["c"].n_missing == 1
@@ -97,7 +106,7 @@ def test_a_separator_divides_texts_without_blanks_and_empty_parts(engine):
 
 def test_words_are_lower_cased_runs_of_letters_and_digits(engine):
     texts = ["Women's T-Shirt, 2 pcs", "GRÜNE Vögel_und 茶", "'quoted'"]
-    features = Features(text="c").fit({"item": [1, 2, 3], "c": texts})
+    features = Features(normalize="shares", text="c").fit({"item": [1, 2, 3], "c": texts})
     words = ["women's", "t", "shirt", "2", "pcs", "grüne", "vögel", "und", "茶", "quoted"]
     assert features.feature_names.tolist() == [f"c={word}" for word in words]
 
@@ -105,7 +114,7 @@ def test_words_are_lower_cased_runs_of_letters_and_digits(engine):
 def test_a_column_of_lists_may_be_missing_altogether():
     for nothing in ([None, None], np.array([np.nan, np.nan]), pyarrow.nulls(2), [[], []]):
         frame = {"item": [1, 2], "c": nothing, "d": ["x", "y"]}
-        matrix = Features(lists="c", categorical="d").fit_transform(frame)
+        matrix = Features(normalize="shares", lists="c", categorical="d").fit_transform(frame)
         assert matrix.report.columns["c"].n_missing == 2
         assert matrix.shape == (2, 2)
 
@@ -122,8 +131,9 @@ def test_min_count_counts_rows_of_all_columns_or_those_named():
     assert named.fit(frame).feature_names.tolist() == ["c=b", "d=x", "d=y"]
 
 
-def test_normalize_ones_leaves_indicators_as_they_are():
-    assert_array_equal(one([["a", "b", "a"], ["b"]], lists="c", normalize="ones"), [[1, 1], [0, 1]])
+def test_indicators_are_ones_unless_they_are_to_be_shares():
+    frame = {"item": [0, 1], "c": [["a", "b", "a"], ["b"]]}
+    assert_array_equal(Features(lists="c").fit_transform(frame).toarray(), [[1, 1], [0, 1]])
 
 
 def test_weights_multiply_all_features_of_a_column():
@@ -270,7 +280,7 @@ def test_lines_of_one_row_are_merged():
         "price": [1.0, 5.0, None, 3.0],
         "image": [[1, 1], [2, 2], [3, 5], None],
     }
-    matrix = Features(categorical="tag", numeric="price", embeddings="image").fit_transform(frame)
+    matrix = Features(normalize="shares", categorical="tag", numeric="price", embeddings="image").fit_transform(frame)
     assert_allclose(matrix.toarray(), [[0.5, 0.5, -1, 2, 3], [1, 0, 1, 2, 2]], rtol=1e-6)
     assert matrix.report.n_lines_merged == 2
     assert matrix.report.columns["tag"].n_several == 1
@@ -297,7 +307,7 @@ def test_without_a_key_lines_are_rows():
 
 
 def test_unseen_values_are_left_out_and_reported_with_those_in_most_rows_first(engine):
-    features = Features(lists="c").fit({"item": [1], "c": [["a", "b"]]})
+    features = Features(normalize="shares", lists="c").fit({"item": [1], "c": [["a", "b"]]})
     matrix = features.transform({"item": [1, 2, 3], "c": [["a", "y", "z"], ["z"], ["b", "a"]]})
     assert_array_equal(matrix.toarray(), [[1, 0], [0, 0], [0.5, 0.5]])
     report = matrix.report.columns["c"]
@@ -361,11 +371,15 @@ def test_indicators_are_what_dicts_would_make_of_them(engine, seed):
             expected[place, names.index(value)] = 1 / len(known)
 
     for column, kind in ((lists, "c"), (["+".join(values) for values in lists], {"c": "+"})):
-        matrix = Features(lists=kind, min_count=1 + (seed > 1)).fit_transform({"item": items, "c": column}, rows)
+        matrix = Features(normalize="shares", lists=kind, min_count=1 + (seed > 1)).fit_transform(
+            {"item": items, "c": column}, rows
+        )
         assert matrix.feature_names.tolist() == [f"c={name}" for name in names]
         assert_allclose(matrix.toarray(), expected, rtol=1e-6)
     texts = [" ".join(values) for values in lists]
-    matrix = Features(text="c", min_count=1 + (seed > 1)).fit_transform({"item": items, "c": texts}, rows)
+    matrix = Features(normalize="shares", text="c", min_count=1 + (seed > 1)).fit_transform(
+        {"item": items, "c": texts}, rows
+    )
     assert_allclose(matrix.toarray(), expected, rtol=1e-6)
 
 
@@ -476,7 +490,7 @@ def test_genres_and_titles_of_films(data_folder):
     with np.load(data_folder / "ml_latest_small.npz") as data:
         films = {name: data[name] for name in ("movieId", "title", "genres")}
         log = Interactions.from_arrays(data["user"], films["movieId"][data["item"]])
-    features = Features(lists={"genres": "|"}, text="title", key="movieId", min_count={"title": 5})
+    features = Features(normalize="shares", lists={"genres": "|"}, text="title", key="movieId", min_count={"title": 5})
     matrix = features.fit_transform(films, rows=log.item_labels)
     assert matrix.report.n_rows_without_line == 0
     row = log.item_rows(1)
@@ -490,7 +504,9 @@ def test_descriptions_of_products_are_merged_from_lines_of_invoices(data_folder)
     lines = pandas.read_parquet(
         data_folder / "online_retail.parquet", columns=["StockCode", "Description", "UnitPrice"]
     )
-    matrix = Features(text="Description", numeric="UnitPrice", bins=5, key="StockCode").fit_transform(lines)
+    matrix = Features(
+        normalize="shares", text="Description", numeric="UnitPrice", bins=5, key="StockCode"
+    ).fit_transform(lines)
     assert matrix.report.n_lines_merged == len(lines) - lines["StockCode"].nunique()
     row = matrix.row_labels.tolist().index("22423")
     words = set(matrix.feature_names[matrix.matrix[[row]].indices])

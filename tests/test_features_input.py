@@ -45,7 +45,7 @@ def refused(kind, sentence):
             "Each column must be named once, got 'a' in categorical and in text. To take it both ways, copy it under",
         ),
         ({"text": "a", "key": 1}, TypeError, "key must be the name of a column, or None where lines are rows, got 1."),
-        ({"text": "a", "normalize": "sum"}, ValueError, "normalize must be one of 'shares', 'ones', got 'sum'."),
+        ({"text": "a", "normalize": "sum"}, ValueError, "normalize must be one of 'ones', 'shares', got 'sum'."),
         ({"text": "a", "min_count": 0}, ValueError, "min_count must be an integer >= 1, got 0."),
         ({"text": "a", "min_count": None}, TypeError, "min_count must be an integer >= 1, got None."),
         (

@@ -359,6 +359,19 @@ def test_bad_features_are_named(communities, features, message):
         fit(communities, item_features=features)
 
 
+def test_what_partial_fit_wants_of_features_is_told():
+    log = Interactions.from_arrays(["ann", "ann", "bob", "bob"], ["tea", "cup", "cup", "pot"])
+    later = Interactions.from_arrays(["bob", "eve"], ["mug", "cup"])
+    features = Features(categorical="kind")
+    table = {"item": ["pot", "cup", "tea", "mug"], "kind": ["ware", "ware", "food", "ware"]}
+    model = fit(log, item_features=features.fit_transform(table, rows=log.item_labels), iterations=1)
+    with pytest.raises(ValueError, match="for partial_fit, the model's item_labels and behind them those that are new"):
+        model.partial_fit(later, item_features=features.transform(table, rows=later.item_labels), show_progress=False)
+    rows = [*model.item_labels, "mug"]
+    model.partial_fit(later, item_features=features.transform(table, rows=rows), show_progress=False)
+    assert model.item_labels.tolist() == rows
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "adagrad", "adadelta"])
 def test_features_that_no_row_has_are_learned_nothing_of(communities, optimizer):
     model = fit(communities, item_features=np.zeros((100, 3)), optimizer=optimizer, iterations=2)
@@ -405,6 +418,28 @@ def test_features_of_other_rows_are_refused():
         fit(log, item_features=features.fit_transform(table), iterations=1)
     model = fit(log, item_features=features.fit_transform(table, rows=log.item_labels), iterations=1, factors=4)
     assert model.with_items(features.transform({"item": ["mug"], "kind": ["ware"]}), ["mug"]).item_rows("mug") == 3
+
+
+def test_features_that_were_fitted_anew_are_refused(tmp_path):
+    table = {"item": ["tea", "cup", "pot"], "kind": ["food", "ware", "ware"]}
+    log = Interactions.from_arrays(["ann", "ann", "bob", "bob"], ["tea", "cup", "cup", "pot"])
+    first = Features(categorical="kind")
+    model = fit(log, item_features=first.fit_transform(table), iterations=1, factors=4)
+    model.save(tmp_path / "model.npz")
+    anew = Features(categorical="kind").fit({name: column[::-1] for name, column in table.items()})
+    mug = {"item": ["mug"], "kind": ["ware"]}
+    for each in (model, BPR.load(tmp_path / "model.npz"), BPR.load(tmp_path / "model.npz", mmap=True)):
+        assert each.item_feature_names.tolist() == ["kind=food", "kind=ware"]
+        assert each.similar_items(item_features=first.transform(mug), N=2)[0].shape == (1, 2)
+        with pytest.raises(ValueError, match="got 'kind=ware' in the place of 'kind=food'"):
+            each.similar_items(item_features=anew.transform(mug))
+        with pytest.raises(ValueError, match="got 'kind=ware' in the place of 'kind=food'"):
+            each.fit_partial(log, item_features=anew.transform(table, rows=log.item_labels), show_progress=False)
+
+
+def test_rows_of_which_nothing_is_known_are_told(model):
+    with pytest.warns(UserWarning, match="item_features has 1 of 2 rows without any feature that the model knows"):
+        model.similar_items(item_features=[[1, 0, 0, 0], [0, 0, 0, 0]], N=3)
 
 
 def test_rows_cannot_be_made_of_nothing(communities):

@@ -145,6 +145,7 @@ from fastbpr._validation.hybrid import (
     check_either,
     check_features,
     check_features_continue,
+    check_features_known,
     check_given_features,
     check_has_features,
     check_new_labels,
@@ -155,6 +156,8 @@ from fastbpr._validation.hybrid import (
     check_same_factors,
     check_shape_of,
     check_vectors_complete,
+    names_of_features,
+    warn_of_bare_rows,
 )
 from fastbpr._validation.implicit import (
     check_any_sparse,
@@ -342,6 +345,7 @@ __all__ = [
     "check_features",
     "check_features_continue",
     "check_features_fitted",
+    "check_features_known",
     "check_features_of_one",
     "check_file",
     "check_file_part",
@@ -530,9 +534,11 @@ __all__ = [
     "check_zones",
     "counted",
     "hashable",
+    "names_of_features",
     "readable",
     "refuse_direct_construction",
     "refuse_divergence",
     "require",
+    "warn_of_bare_rows",
     "whole_model",
 ]

@@ -47,12 +47,13 @@ def check_file_name(name: str, value: Any, other: str = "") -> None:
 
 def check_is_checkpoint(path: Any, header: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a file says about the fit it was written by; a model that was just saved says nothing."""
-    if not isinstance(header.get("checkpoint"), dict):
+    about = header.get("checkpoint")
+    if not isinstance(about, dict) or not {"seed", "n_before", "rules", "data"} <= set(about):
         raise ModelFileError(
             f"resume must be a checkpoint, written by fit(checkpoint=...), but {os.fspath(path)!r} is a model that was "
             "saved, without what training needs to go on. BPR.load reads it."
         )
-    return header["checkpoint"]
+    return about
 
 
 def check_same_kind(path: Any, kind: type, model: Any) -> None:

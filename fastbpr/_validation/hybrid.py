@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -102,8 +103,40 @@ def check_rows_named(what: str, features: Any, user_items: Any) -> None:
         return
     raise ValueError(
         f"{what}_features must have the rows of user_items, in the same order, got features of others. Name them: "
-        f"features.transform(frame, rows=user_items.{what}_labels)."
+        f"features.transform(frame, rows=user_items.{what}_labels); for partial_fit, the model's {what}_labels and "
+        "behind them those that are new in user_items."
     )
+
+
+def names_of_features(features: Any) -> np.ndarray | None:
+    """Return a copy of the names that a `FeatureMatrix` has, None for other matrices."""
+    names = getattr(features, "feature_names", None)
+    return None if names is None else np.array(names, dtype=object)
+
+
+def check_features_known(what: str, features: Any, known: np.ndarray | None) -> None:
+    """Refuse features of other names than a model has learned; there may be more behind these."""
+    given = names_of_features(features)
+    if known is None or given is None:
+        return
+    for number, (name, learned) in enumerate(zip(given, known, strict=False)):
+        if name != learned:
+            raise ValueError(
+                f"{what}_features must have the features that the model has learned, in their order, got {name!r} in "
+                f"the place of {learned!r} (column {number}). Encode all frames by the Features that were fitted for "
+                "the model: transform, not fit."
+            )
+
+
+def warn_of_bare_rows(what: str, matrix: scipy.sparse.csr_array) -> None:
+    """Say which rows nothing is known of."""
+    n_bare = int(np.count_nonzero(np.diff(matrix.indptr) == 0))
+    if n_bare:
+        warnings.warn(
+            f"{what}_features has {n_bare} of {matrix.shape[0]} rows without any feature that the model knows: their "
+            "vectors are zero, and their lists mean nothing.",
+            stacklevel=4,
+        )
 
 
 def check_own_vectors(name: str, value: Any) -> dict[str, bool]:

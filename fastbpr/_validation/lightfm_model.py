@@ -213,6 +213,8 @@ def check_ids_in_order(name: str, value: Any) -> np.ndarray:
     ids = np.asarray(value)
     if ids.size == 0:
         return ids.astype(np.int64)
+    if ids.dtype.kind == "f" and (ids == np.floor(ids)).all():  # as a column of a frame has them after a join
+        ids = ids.astype(np.float64).clip(-1, 2.0**31).astype(np.int64)
     if ids.dtype.kind not in "iu" or ids.max() > np.iinfo(np.int32).max or ids.min() < 0:
         raise ValueError(f"{name} must be row numbers, integers from 0 to {2**31 - 1}, got {describe(value)}.")
     return ids.astype(np.int64)

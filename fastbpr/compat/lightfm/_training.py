@@ -21,6 +21,7 @@ SUMS = ("user_sums", "item_sums")
 # where rows are nothing but their features.
 RATES = {"bpr": 2, "warp": 1.25}
 RATE_OF_FEATURES = 3
+RATE_OF_ADADELTA = {"warp": 0.4, "warp-kos": 0.2}  # in place of these, as Adadelta's steps do not become shorter
 STRONGEST = 0.15  # shrinking of a row in a step; Adagrad's first steps are three times as long
 LARGEST_NUMBER = 1024  # of draws for a step; LightFM knows no limit
 SMALLEST_EPSILON = 1e-30
@@ -145,6 +146,8 @@ def translated(parameters: Mapping[str, Any], shape: tuple[int, int], *, rows_ar
     n_users, n_items = shape
     loss, optimizer = parameters["loss"], parameters["learning_schedule"]
     factor = RATES.get(loss, 1) * (RATE_OF_FEATURES if rows_are_features else 1)
+    if optimizer == "adadelta" and loss in RATE_OF_ADADELTA:
+        factor = RATE_OF_ADADELTA[loss] * (RATE_OF_FEATURES if rows_are_features else 1)
     rate = factor * (parameters["learning_rate"] if optimizer == "adagrad" else 1.0)
     # LightFM shrinks all rows in every step, we those that it touches: one user, and one item or a pair of them.
     strengths = {"user": parameters["user_alpha"] * n_users}

@@ -439,6 +439,8 @@ def test_representations_without_features_are_the_arrays(positives):
         (([0], [-1]), "item_ids must be row numbers"),
         ((1231241231241231414, [0]), "user_ids must be row numbers"),
         (([0.5], [0]), "user_ids must be row numbers"),
+        (([np.nan], [0]), "user_ids must be row numbers"),
+        (([0], [1e30]), "item_ids must be row numbers"),
         (([N_USERS], [0]), f"users must be among the model's {N_USERS}, got {N_USERS + 1}, or the number {N_USERS}"),
         (([0], [N_ITEMS]), f"items must be among the model's {N_ITEMS}"),
         (([0], [0], None, None, 0), "num_threads must be an integer from 1 to 1024, got 0"),
@@ -449,6 +451,11 @@ def test_bad_pairs_are_refused(positives, arguments, message):
     with pytest.raises(ValueError, match=message):
         model.predict(*arguments)
     assert model.predict([], []).shape == (0,)
+
+
+def test_whole_numbers_may_be_floats_as_in_lightfm(positives):
+    model = LightFM(loss="bpr").fit(positives)
+    assert_array_equal(model.predict([0.0, 2.0], np.float32([3, 1])), model.predict([0, 2], [3, 1]))
 
 
 def test_a_model_with_features_does_not_predict_without(positives, features):
