@@ -93,9 +93,7 @@ def online_retail():
         folder() / "online_retail.parquet", user="CustomerID", item="StockCode", item_name="Description", missing_user=0
     )
     names = np.array([name or "" for name in log.item_names])
-    words = Features(text="description", min_count=FEWEST, key=None).fit_transform(
-        {"description": names}
-    )
+    words = Features(text="description", min_count=FEWEST, key=None).fit_transform({"description": names})
     return Data(log.user_items.astype(bool).astype(np.float32), words.matrix, item_names=names)
 
 
