@@ -124,13 +124,21 @@ class Vectors(NamedTuple):
         return self.user_factors[users] @ self.item_factors.T + self.item_biases
 
 
-def ours(train, user_features, item_features, epochs, num_threads, seed, **settings):
-    """Rows of all users and items, new ones by their features."""
+def ours(train, user_features, item_features, epochs, num_threads, seed, *, unseen=False, **settings):
+    """Rows of all users and items, new ones by their features; where they are unseen, training has no column for them."""
     model = HybridBPR(FACTORS, iterations=epochs, num_threads=num_threads, random_state=seed, **settings)
+    known = np.arange(train.shape[1])
+    if unseen:
+        known = np.flatnonzero(np.bincount(train.indices, minlength=train.shape[1]))
+    part = [matrix if len(known) == train.shape[1] else matrix[axis] for matrix, axis in (
+        (train, np.s_[:, known]), (item_features, np.s_[known]),
+    )]  # fmt: skip
     start = time.perf_counter()
-    model.fit(train, user_features=user_features, item_features=item_features, show_progress=False)
+    model.fit(part[0], user_features=user_features, item_features=part[1], show_progress=False)
     seconds = time.perf_counter() - start
-    users, items, biases = model.user_factors.copy(), model.item_factors.copy(), model.item_biases.copy()
+    users = model.user_factors.copy()
+    items, biases = np.empty((train.shape[1], FACTORS), np.float32), np.empty(train.shape[1], np.float32)
+    items[known], biases[known] = model.item_factors, model.item_biases
     if item_features is not None:
         new = np.flatnonzero(np.bincount(train.indices, minlength=train.shape[1]) == 0)
         biases[new], items[new] = model.item_representations(item_features[new])
@@ -296,6 +304,9 @@ def trainers(**more):
     """(name, function) of everything that is compared."""
     for name, settings in SETTINGS.items():
         yield f"fastbpr, {name}", lambda *args, settings=settings: ours(*args, **settings, **more)
+    if not more:
+        unseen = SETTINGS["softmax"] | {"unseen": True}
+        yield "fastbpr, softmax, new items unseen", lambda *args: ours(*args, **unseen)
     for own in (True, False):
         name = "LightFM, WARP" + ("" if own else ", without own vectors")
         yield name, lambda *args, own=own: theirs(*args, loss="warp", own=own)
