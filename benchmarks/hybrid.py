@@ -125,16 +125,14 @@ class Vectors(NamedTuple):
 
 
 def ours(train, user_features, item_features, epochs, num_threads, seed, *, unseen=False, **settings):
-    """Rows of all users and items, new ones by their features; where they are unseen, training has no column for them."""
+    """Rows of all users and items, new ones by their features; training has columns for these, unless they are unseen."""
     model = HybridBPR(FACTORS, iterations=epochs, num_threads=num_threads, random_state=seed, **settings)
-    known = np.arange(train.shape[1])
+    known, seen, seen_features = np.arange(train.shape[1]), train, item_features
     if unseen:
         known = np.flatnonzero(np.bincount(train.indices, minlength=train.shape[1]))
-    part = [matrix if len(known) == train.shape[1] else matrix[axis] for matrix, axis in (
-        (train, np.s_[:, known]), (item_features, np.s_[known]),
-    )]  # fmt: skip
+        seen, seen_features = train[:, known], item_features[known]
     start = time.perf_counter()
-    model.fit(part[0], user_features=user_features, item_features=part[1], show_progress=False)
+    model.fit(seen, user_features=user_features, item_features=seen_features, show_progress=False)
     seconds = time.perf_counter() - start
     users = model.user_factors.copy()
     items, biases = np.empty((train.shape[1], FACTORS), np.float32), np.empty(train.shape[1], np.float32)
