@@ -125,7 +125,7 @@ class Vectors(NamedTuple):
 
 
 def ours(train, user_features, item_features, epochs, num_threads, seed, *, unseen=False, **settings):
-    """Rows of all users and items, new ones by their features; training has columns for these, unless they are unseen."""
+    """Rows of all users and items, new ones by their features; training has columns for them, unless unseen."""
     model = HybridBPR(FACTORS, iterations=epochs, num_threads=num_threads, random_state=seed, **settings)
     known, seen, seen_features = np.arange(train.shape[1]), train, item_features
     if unseen:
