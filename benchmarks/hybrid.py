@@ -93,9 +93,7 @@ def online_retail():
         folder() / "online_retail.parquet", user="CustomerID", item="StockCode", item_name="Description", missing_user=0
     )
     names = np.array([name or "" for name in log.item_names])
-    words = Features(text="description", min_count=FEWEST, key=None).fit_transform(
-        {"description": names}
-    )
+    words = Features(text="description", min_count=FEWEST, key=None).fit_transform({"description": names})
     return Data(log.user_items.astype(bool).astype(np.float32), words.matrix, item_names=names)
 
 
@@ -126,13 +124,19 @@ class Vectors(NamedTuple):
         return self.user_factors[users] @ self.item_factors.T + self.item_biases
 
 
-def ours(train, user_features, item_features, epochs, num_threads, seed, **settings):
-    """Rows of all users and items, new ones by their features."""
+def ours(train, user_features, item_features, epochs, num_threads, seed, *, unseen=False, **settings):
+    """Rows of all users and items, new ones by their features; training has columns for them, unless unseen."""
     model = HybridBPR(FACTORS, iterations=epochs, num_threads=num_threads, random_state=seed, **settings)
+    known, seen, seen_features = np.arange(train.shape[1]), train, item_features
+    if unseen:
+        known = np.flatnonzero(np.bincount(train.indices, minlength=train.shape[1]))
+        seen, seen_features = train[:, known], item_features[known]
     start = time.perf_counter()
-    model.fit(train, user_features=user_features, item_features=item_features, show_progress=False)
+    model.fit(seen, user_features=user_features, item_features=seen_features, show_progress=False)
     seconds = time.perf_counter() - start
-    users, items, biases = model.user_factors.copy(), model.item_factors.copy(), model.item_biases.copy()
+    users = model.user_factors.copy()
+    items, biases = np.empty((train.shape[1], FACTORS), np.float32), np.empty(train.shape[1], np.float32)
+    items[known], biases[known] = model.item_factors, model.item_biases
     if item_features is not None:
         new = np.flatnonzero(np.bincount(train.indices, minlength=train.shape[1]) == 0)
         biases[new], items[new] = model.item_representations(item_features[new])
@@ -298,6 +302,9 @@ def trainers(**more):
     """(name, function) of everything that is compared."""
     for name, settings in SETTINGS.items():
         yield f"fastbpr, {name}", lambda *args, settings=settings: ours(*args, **settings, **more)
+    if not more:
+        unseen = SETTINGS["softmax"] | {"unseen": True}
+        yield "fastbpr, softmax, new items unseen", lambda *args: ours(*args, **unseen)
     for own in (True, False):
         name = "LightFM, WARP" + ("" if own else ", without own vectors")
         yield name, lambda *args, own=own: theirs(*args, loss="warp", own=own)

@@ -57,7 +57,7 @@ class ModelFiles:
         The file is a .npz without pickle (arrays by name and a JSON header with their checksums, format version 2;
         ``numpy.load`` reads it). Files of version 1 can still be loaded. It is written under another name and then
         moved into place: if writing fails, an older file at `path` stays whole. A killed process may leave a file
-        ``.NAME.*.part`` beside it, which may be deleted.
+        ``.NAME.*.part`` beside it, which may be deleted. An index has a file of its own: `save_index`.
 
         Parameters
         ----------

@@ -59,7 +59,8 @@ def top_k_of_chunk(
             floors = floors_of(queries, items, n, excluded, num_threads)
             return search(queries, items, n, excluded, floors, axes, num_threads)
     lists = empty_lists(len(queries), n)
-    scoring.top_k_of_few(queries, *items, *excluded, *lists, num_threads)
+    # A query has one thread: to more than there are queries, OpenMP only gives time to wait in.
+    scoring.top_k_of_few(queries, *items, *excluded, *lists, max(1, min(num_threads, len(queries))))
     return lists
 
 
