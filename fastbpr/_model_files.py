@@ -47,7 +47,7 @@ class ModelFiles:
     def _arrays(self) -> Iterator[tuple[str, np.ndarray]]:
         """Yield the arrays that fitting makes read-only, by name."""
         for name in (*FITTED_ARRAYS, *COMPONENTS):
-            array = vars(self)["_components"].get(name) if name in COMPONENTS else vars(self)[name]
+            array = vars(self)["_components"].get(name) if name in COMPONENTS else vars(self).get(name)
             if isinstance(array, np.ndarray):
                 yield name, array
 
