@@ -254,7 +254,6 @@ def owner(array):
 # ---- many threads ---------------------------------------------------------------------------------------------------
 
 N_THREADS = 8
-N_QUESTIONS = 25  # of each kind
 
 
 def concurrent(options):
@@ -272,7 +271,7 @@ def concurrent(options):
         tables = []
         for name, (model, num_threads) in models.items():
             alone = copy.copy(model).set_params(num_threads=1)
-            questions = all_questions(alone, log, np.random.default_rng(4))
+            questions = all_questions(alone, log, options.questions)
             expected = {number: answer(alone, *question) for number, question in enumerate(questions)}
             model.set_params(num_threads=num_threads)
             counts, problems = asked_for(options.seconds, model, questions, expected)
@@ -293,11 +292,10 @@ def log_of(data):
     return Interactions.from_arrays(np.char.add("user ", users.astype(str)), np.char.add("item ", items.astype(str)))
 
 
-def all_questions(model, log, rng):
-    """Return (kind, call of a model) for questions of every kind, about random users and items."""
-    matrix = log.user_items
-    questions = []
-    for _ in range(N_QUESTIONS):
+def all_questions(model, log, n):
+    """Return (kind, call of a model) for n questions of every kind, about random users and items."""
+    rng, matrix, questions = np.random.default_rng(4), log.user_items, []
+    for _ in range(n):
         user, item = (int(rng.integers(n)) for n in matrix.shape)
         users, items = (rng.choice(n, 30, replace=False) for n in matrix.shape)
         mine, theirs = matrix[[user]], matrix[users]
@@ -468,6 +466,7 @@ def parser():
     parser.add_argument("--rows", type=int, default=1_000_000, help="users, and items, of the model to open")
     parser.add_argument("--folder", type=Path, help="where its file may be (default: the temporary folder)")
     parser.add_argument("--seconds", type=float, default=60, help="of concurrent, for each of three models")
+    parser.add_argument("--questions", type=int, default=25, help="of each kind, for concurrent")
     parser.add_argument("--items", type=int, default=1_000_000, help="of the catalogue in clusters, for index")
     parser.add_argument("--queries", type=int, default=2000, help="of index")
     parser.add_argument("--repetitions", type=int, default=3)

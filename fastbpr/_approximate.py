@@ -24,7 +24,7 @@ def top_k(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return what `_retrieval.top_k` returns, approximately; exactly for queries that the graph cannot serve."""
     ids, scores = _retrieval.empty_lists(len(queries), n)
-    num_threads = max(1, min(num_threads, len(queries)))  # where CPUs are busy, threads without work are waited for
+    num_threads = max(1, min(num_threads, len(queries)))  # a query has one thread, and others are only waited for
     allowed = allowed_rows(items)
     fetched = n if allowed is None and excluded is None else n + SPARE
     waiting = np.arange(len(queries))

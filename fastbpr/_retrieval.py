@@ -15,6 +15,7 @@ from fastbpr._kernels import scoring
 MANY_QUERIES, MANY_CANDIDATES = 128, 2048
 BLOCK = 64  # queries that share a pass over the bounds
 CHUNK = 2**15  # queries that are clustered together: time grows with the square, memory in proportion
+PRODUCTS_PER_THREAD = 2**18  # of single numbers, that are worth a thread: some ten microseconds
 
 NOTHING = np.empty(0, dtype=np.float32)
 SMALLEST_NORM = 1e-15  # its square, and products with it, are still normal numbers
@@ -59,9 +60,18 @@ def top_k_of_chunk(
             floors = floors_of(queries, items, n, excluded, num_threads)
             return search(queries, items, n, excluded, floors, axes, num_threads)
     lists = empty_lists(len(queries), n)
-    # A query has one thread: to more than there are queries, OpenMP only gives time to wait in.
-    scoring.top_k_of_few(queries, *items, *excluded, *lists, max(1, min(num_threads, len(queries))))
+    n_products = len(queries) * len(items.candidates) * queries.shape[1]
+    num_threads = threads_worth(len(queries), n_products, num_threads)
+    scoring.top_k_of_few(queries, *items, *excluded, *lists, num_threads)
     return lists
+
+
+def threads_worth(n_queries: int, n_products: int, num_threads: int) -> int:
+    """Return how many threads have something to do, where a query has one: others are only waited for.
+
+    On a machine that is busy, waiting for a thread that has no CPU takes longer than most queries.
+    """
+    return max(1, min(num_threads, n_queries, n_products // PRODUCTS_PER_THREAD))
 
 
 def chunks(n_queries: int) -> Iterator[slice]:
@@ -262,6 +272,7 @@ def score_pairs(
 ) -> np.ndarray:
     """Return the scores of some items for each query; pairs are (indptr, indices)."""
     scores = np.empty(len(pairs[1]), dtype=np.float32)
+    num_threads = threads_worth(len(queries), len(scores) * queries.shape[1], num_threads)
     scoring.score_pairs(np.ascontiguousarray(queries), *items[:3], *pairs, scores, num_threads)
     return scores
 
