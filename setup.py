@@ -22,7 +22,7 @@ MSVC = sys.platform == "win32"
 # Built once: no floating-point loops worth a wider instruction set.
 PLAIN_MODULES = ["build_info", "partition"]
 # Built once per instruction set; fastbpr/_kernels/__init__.py picks one at import.
-VECTOR_MODULES = ["training", "scoring", "composition"]
+VECTOR_MODULES = ["training", "scoring", "composition", "newcomers"]
 
 
 def instruction_sets():

@@ -22,11 +22,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse
 
-from fastbpr import _alignment, _labels, _newton, _validation
-from fastbpr._blocks import slices
+from fastbpr import _alignment, _labels, _validation
+from fastbpr._kernels import newcomers
+from fastbpr._tables import LANES, aligned_zeros
 
 MIN_REGULARIZATION = 1e-4  # without any, the vector of a user whose items can be told from the others is infinite
 N_NEGATIVES = 1000
+N_FIRST = 256  # of these, that first steps look at
+NEAR = 0.01  # what a next step may still promise, relative to the value, and ...
+NEAR_FIRST = 0.1  # ... with the first negatives
+SHARE = 32  # users that are worth a thread
 SEED = 0  # of the sample of negatives
 BLOCK_SIZE = 2**18  # pairs of a positive and a negative at a time
 
@@ -79,71 +84,48 @@ class Negatives(NamedTuple):
         return places[self.items[places] == items]
 
 
-class OfUser(NamedTuple):
-    """What is to be minimised for a user with one item at least."""
+class Compared(NamedTuple):
+    """The sample as the kernel wants it, which is described there."""
 
-    positives: np.ndarray  # (n_positives, factors)
-    positive_biases: np.ndarray  # (n_positives,)
-    negatives: np.ndarray  # (n_negatives, factors)
-    negative_biases: np.ndarray  # (n_negatives,)
-    weights: np.ndarray  # (n_negatives,): 1 / |N|, 0 for items that the user has
-    regularization: float
+    sampled: np.ndarray  # int32 (n_sampled,): items, ascending
+    places: np.ndarray  # int16 (n_sampled,): where they are, in an order that makes of the first ones a sample, too
+    rows: np.ndarray  # float32 (n_places, width)
+    columns: np.ndarray  # float32 (width, n_places)
+    biases: np.ndarray  # float32 (n_places,)
+    mean: np.ndarray  # float32 (width,)
+    spread: np.ndarray  # float32 (width,)
+    basis: np.ndarray  # float32 (width, width)
 
     @classmethod
-    def with_items(
-        cls,
-        items: np.ndarray,  # ascending
-        item_factors: np.ndarray,
-        item_biases: np.ndarray,
-        negatives: Negatives,
-        regularization: float,
-    ) -> OfUser:
-        """Gather, in the type of the factors, what a user has and has not."""
-        weights = np.ones(len(negatives.items), dtype=item_factors.dtype)
-        weights[negatives.places(items)] = 0
-        weights /= max(weights.sum(), 1)
+    def of(cls, negatives: Negatives) -> Compared:
+        """Lay the sample out, in the basis in which its covariance is diagonal."""
+        n_sampled, factors = negatives.vectors.shape
+        n_places, width = (-(-n // LANES) * LANES for n in (n_sampled, factors))
+        places = np.random.default_rng(SEED).permutation(n_sampled).astype(np.int16)
+        vectors = negatives.vectors.astype(np.float64)
+        mean = vectors.mean(axis=0)
+        spread, basis = np.linalg.eigh((vectors - mean).T @ (vectors - mean) / n_sampled)
+        rows = np.zeros((n_places, width), dtype=np.float32)
+        rows[places, :factors] = vectors @ basis
+        biases = np.zeros(n_places, dtype=np.float32)
+        biases[places] = negatives.biases
         return cls(
-            item_factors[items], item_biases[items], negatives.vectors, negatives.biases, weights, regularization
+            negatives.items.astype(np.int32),
+            places,
+            rows,
+            np.ascontiguousarray(rows.T),
+            biases,
+            padded(mean @ basis, width),
+            padded(np.maximum(spread, 0), width),
+            padded(basis, width, width),
         )
 
-    def start(self, negatives: Negatives) -> np.ndarray:
-        """Return where one Newton step leads from zero, with biases and what the user has of the sample left out."""
-        mean = self.positives.mean(axis=0)
-        crossed = np.outer(mean, negatives.mean)
-        moments = self.positives.T @ self.positives / len(self.positives) + negatives.moment - crossed - crossed.T
-        hessian = moments.astype(np.float64) / 4 + self.regularization * np.eye(len(mean))
-        return np.linalg.solve(hessian, (mean - negatives.mean) / 2).astype(self.positives.dtype)
 
-    def derivatives(self, vector: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-        """Return (f, f', f'').
-
-        Pairs are added up over one side first, so that no array has axes for both sides and the factors. With
-        v_i = sum over j of w_ij q_j, the sum of w_ij (q_j - q_i) (q_j - q_i)^T is that of q_i (w_i. q_i / 2 - v_i)^T,
-        of the same transposed, and of w_.j q_j q_j^T.
-        """
-        n_positives = len(self.positives)
-        value = self.regularization / 2 * float(vector @ vector)
-        gradient = self.regularization * vector
-        negative_scores = self.negatives @ vector + self.negative_biases
-        positive_scores = self.positives @ vector + self.positive_biases
-        weights = self.weights / vector.dtype.type(n_positives)  # of a pair
-        slopes_of_negatives, curvatures_of_negatives = np.zeros((2, len(weights)), dtype=vector.dtype)
-        hessian = np.zeros((len(vector), len(vector)), dtype=vector.dtype)
-        for piece in slices(n_positives, BLOCK_SIZE // len(weights)):
-            positives = self.positives[piece]
-            losses, slopes = _newton.softplus_and_sigmoid(negative_scores - positive_scores[piece, None])
-            curvatures = slopes * (1 - slopes) * weights
-            value += float((losses @ weights).sum())
-            slopes_of_negatives += slopes.sum(axis=0)
-            curvatures_of_negatives += curvatures.sum(axis=0)
-            gradient -= (slopes @ weights) @ positives
-            half = curvatures.sum(axis=1)[:, None] / 2 * positives - curvatures @ self.negatives
-            hessian += positives.T @ half
-        gradient += (slopes_of_negatives * weights) @ self.negatives
-        scaled = np.sqrt(curvatures_of_negatives)[:, None] * self.negatives
-        hessian += hessian.T + scaled.T @ scaled
-        hessian.flat[:: len(vector) + 1] += self.regularization
-        return value, gradient, hessian
+def padded(array: np.ndarray, *shape: int) -> np.ndarray:
+    """Return an array in single precision, with zeros behind what it holds."""
+    result = np.zeros(shape, dtype=np.float32)
+    result[tuple(map(slice, array.shape))] = array
+    return result
 
 
 def fold_in_users(
@@ -152,20 +134,28 @@ def fold_in_users(
     indptr: np.ndarray,  # (n_users + 1,)
     indices: np.ndarray,  # the items that each user has, ascending
     regularization: float,
-    negatives: Negatives,
+    compared: Compared,
     num_threads: int = 1,
 ) -> np.ndarray:
     """Return the users' vectors, float32 (n_users, factors); zero for those with no item, or with every negative."""
     n_users = len(indptr) - 1
     vectors = np.zeros((n_users, item_factors.shape[1]), dtype=np.float32)
-    strength = max(regularization, MIN_REGULARIZATION)
-
-    def fold_in(user: int) -> None:
-        items = indices[indptr[user] : indptr[user + 1]]
-        if len(items):
-            function = OfUser.with_items(items, item_factors, item_biases, negatives, strength)
-            if function.weights.any():
-                vectors[user] = _newton.minimum(function, function.start(negatives))
-
-    _newton.for_each(n_users, num_threads, fold_in)
+    if n_users == 0 or len(indices) == 0:
+        return vectors
+    n_places, width = compared.rows.shape
+    size = newcomers.room_for(int(np.diff(indptr).max()), n_places, width)
+    newcomers.fold_in_users(
+        np.asarray(indptr, dtype=np.int64),
+        np.asarray(indices, dtype=np.int32),
+        np.ascontiguousarray(item_factors, dtype=np.float32),
+        np.ascontiguousarray(item_biases, dtype=np.float32),
+        *compared,
+        min(N_FIRST, n_places),
+        max(regularization, MIN_REGULARIZATION),
+        NEAR,
+        NEAR_FIRST,
+        aligned_zeros(max(1, min(num_threads, n_users // SHARE)), size),
+        vectors,
+        np.zeros(n_users, dtype=np.int32),
+    )
     return vectors

@@ -177,17 +177,17 @@ class Newcomers(FactorModel):
 
     def _vectors_of_users(self, indptr: np.ndarray, indices: np.ndarray) -> np.ndarray:
         """Return the vectors of users who have these items, ascending."""
-        (items, biases), sample = self._compared_with()
+        (items, biases), _, compared = self._compared_with()
         strength = self._strengths()["user"] * _presets.hardness(UNIFORM) / _presets.hardness(self.settings)
         threads = effective_threads(self.num_threads)
-        return _fold_in.fold_in_users(items, biases, indptr, indices, strength, sample, threads)
+        return _fold_in.fold_in_users(items, biases, indptr, indices, strength, compared, threads)
 
     def _strengths(self) -> dict[str, float]:
         """Return the strengths of regularization in training, which must have compared items."""
         _validation.check_loss_over_pairs(self.settings["loss"])
         return _parameters.strengths_of(SimpleNamespace(**self.settings))
 
-    def _compared_with(self) -> tuple[tuple[np.ndarray, np.ndarray], _fold_in.Negatives]:
+    def _compared_with(self) -> tuple[tuple[np.ndarray, np.ndarray], _fold_in.Negatives, _fold_in.Compared]:
         """Return the items' (vectors, biases), and what newcomers are compared with.
 
         Kept for as long as these arrays are the same and read-only, as `_compared_vectors` keeps its vectors.
@@ -198,5 +198,6 @@ class Newcomers(FactorModel):
             one is not other or one.flags.writeable for one, other in zip(arrays, kept[0], strict=True)
         ):
             arrays = _validation.check_tables(self, finite=True)[1:]
-            kept = self._compared["newcomers"] = (arrays, _fold_in.Negatives.of(*arrays))
+            negatives = _fold_in.Negatives.of(*arrays)
+            kept = self._compared["newcomers"] = (arrays, negatives, _fold_in.Compared.of(negatives))
         return kept

@@ -1,6 +1,6 @@
 """The compiled kernels, in the widest build that this CPU runs.
 
-`training`, `scoring` and `composition` are compiled once per instruction set. The choice is made here, at import, and
+`training`, `scoring`, `composition` and `newcomers` are compiled once per instruction set. The choice is made here, at import, and
 can be overridden by the environment variable FASTBPR_SIMD (avx512, avx2 or baseline), for instance to compare the
 builds.
 """
@@ -18,7 +18,7 @@ except ImportError as error:
     ) from error
 
 _SUFFIXES = {"avx512": "_avx512", "avx2": "_avx2", "baseline": ""}
-_MODULES = ("training", "scoring", "composition")
+_MODULES = ("training", "scoring", "composition", "newcomers")
 
 
 def _built(name: str) -> bool:
@@ -31,7 +31,7 @@ def available_instruction_sets() -> list[str]:
 
 
 def load(name: str):
-    """Return the modules (training, scoring, composition) of one build."""
+    """Return the modules (training, scoring, composition, newcomers) of one build."""
     suffix = _SUFFIXES[name]
     return tuple(importlib.import_module(f"fastbpr._kernels.{module}{suffix}") for module in _MODULES)
 
@@ -48,4 +48,4 @@ def _choose() -> str:
 
 
 instruction_set = _choose()
-training, scoring, composition = load(instruction_set)
+training, scoring, composition, newcomers = load(instruction_set)
