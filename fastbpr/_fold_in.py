@@ -1,14 +1,15 @@
 """Vectors of users whom training has not seen, with the items' vectors and biases as they are.
 
-For a user with the items P, and the negatives N, let t_ij = b_j + p . q_j - b_i - p . q_i. The vector is the minimum of
+For a user with the items P, and the negatives N, let t_ij = b_j + p . q_j - b_i - p . q_i. The vector comes near the
+minimum of
 
     f(p) = mean over i in P, j in N of softplus(t_ij) + regularization / 2 * |p|^2,    softplus(t) = ln(1 + exp(t)),
 
-which is the loss that training lowers by one triplet at a time (Rendle et al., 2009), with the items fixed: near its
-minimum, of which there is one, as f is strictly convex for a positive regularization. N is one sample of items for all
+which is the loss that training lowers by one triplet at a time (Rendle et al., 2009), with the items fixed. There is
+one minimum, as f is strictly convex for a positive regularization. N is one sample of items for all
 users, without those that the user has: negatives drawn anew for each step would keep steps from coming to rest, and
-others for each user would cost more. The steps are those of `_kernels/newcomers.pyx`: about seven, where Newton's method
-needs five to ten with a matrix of second derivatives each, which took fifty times as long.
+others for each user would cost more. `_kernels/newcomers.pyx` takes about seven steps. Those of Newton's method,
+five to ten with a matrix of second derivatives each, took fifty times as long.
 """
 
 from __future__ import annotations

@@ -262,7 +262,7 @@ def fold_in_user(own, item_factors, item_biases, compared, regularization, n_fir
         scaled = inverse * (gradient - along * apart)
         promised = gradient @ scaled
         value = s.mean() + regularization / 2 * vector @ vector
-        if promised <= 0 or step > 0 and promised / 2 <= (near if n_places == len(free) else near_first) * value:
+        if promised <= 0 or (step > 0 and promised / 2 <= (near if n_places == len(free) else near_first) * value):
             if n_places == len(free):
                 break
             n_places, slope, last_promised = len(free), 0, 0

@@ -5,8 +5,8 @@ For a user with items P, and N of the sample that the user has not, let t_ij = b
     f(p)  = mean over i in P, j in N of softplus(t_ij) + regularization / 2 * |p|^2
     f'(p) = mean of s_ij (q_j - q_i) + regularization * p,    s_ij = sigmoid(t_ij)
 
-With w_ij = s_ij (1 - s_ij) and sums S_i, S_j of s and W_i, W_j of w over the other side, all that is wanted of the pairs
-is these sums. With e_j = exp(b_j + p . q_j - c) and e_i = exp(b_i + p . q_i - c), s_ij = (e_j / e_i) / (1 + e_j / e_i):
+With w_ij = s_ij (1 - s_ij), all that is wanted of pairs is S_i, S_j, W_i and W_j, the sums of s and w over the other
+side. With e_j = exp(b_j + p . q_j - c) and e_i = exp(b_i + p . q_i - c), s_ij = (e_j / e_i) / (1 + e_j / e_i):
 exponentials of scores, and a division for two pairs.
 
 Vectors are turned into the basis in which the covariance of the sample is diagonal, `spread`. There, about
@@ -91,7 +91,8 @@ cdef inline void add_rows(Row total, const float* factors, const Row rows, Py_ss
             total[f] += (
                 (a * row[f] + b * row[f + stride]) + (c * row[f + 2 * stride] + d * row[f + 3 * stride])
             ) + (
-                (e * row[f + 4 * stride] + g * row[f + 5 * stride]) + (h * row[f + 6 * stride] + i * row[f + 7 * stride])
+                (e * row[f + 4 * stride] + g * row[f + 5 * stride])
+                + (h * row[f + 6 * stride] + i * row[f + 7 * stride])
             )
     for k in range(n_rows - n_rows % 8, n_rows):
         row = rows + k * stride
@@ -274,7 +275,7 @@ cdef void look_at(User* user, const Sample* sample, Py_ssize_t n_places) noexcep
 
 
 cdef int descend(User* user, const Sample* sample, float near, float near_first) noexcept nogil:
-    """Make steps, one at least, until a next one promises no more than a share `near` of the value; return their number.
+    """Make steps, one at least, until the next promises no more than a share `near` of the value; return their number.
 
     The value is not computed: it is at least the mean of s plus the penalty, as softplus(t) >= sigmoid(t).
     """
@@ -296,7 +297,8 @@ cdef int descend(User* user, const Sample* sample, float near, float near_first)
         promised = dot(user.gradient, user.scaled, width)
         value = sum_of(user.slopes, user.n_items) / user.n_pairs
         value += user.regularization / 2 * dot(user.vector, user.vector, width)
-        if promised <= 0 or step > 0 and promised / 2 <= (near if user.n_places == sample.n_places else near_first) * value:
+        value *= near if user.n_places == sample.n_places else near_first
+        if promised <= 0 or (step > 0 and promised / 2 <= value):
             if user.n_places == sample.n_places:
                 return step
             look_at(user, sample, sample.n_places)
