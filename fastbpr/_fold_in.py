@@ -1,18 +1,15 @@
 """Vectors of users whom training has not seen, with the items' vectors and biases as they are.
 
-For a user with the items P, and the negatives N, let t_ij = b_j + p . q_j - b_i - p . q_i. The vector is the minimum of
+For a user with the items P, and the negatives N, let t_ij = b_j + p . q_j - b_i - p . q_i. The vector comes near the
+minimum of
 
     f(p) = mean over i in P, j in N of softplus(t_ij) + regularization / 2 * |p|^2,    softplus(t) = ln(1 + exp(t)),
 
-which is the loss that training lowers by one triplet at a time (Rendle et al., 2009), with the items fixed. With
-s_ij = sigmoid(t_ij) and w_ij = s_ij (1 - s_ij), all means over P x N:
-
-    f'(p)  = mean of s_ij (q_j - q_i) + regularization * p
-    f''(p) = mean of w_ij (q_j - q_i) (q_j - q_i)^T + regularization * 1
-
-f is strictly convex for a positive regularization, so Newton's method, with steps shortened until f falls enough,
-finds its only minimum from anywhere. N is one sample of items for all users, without those that the user has: negatives
-drawn anew for each step would keep the method from coming to rest, and others for each user would cost more.
+which is the loss that training lowers by one triplet at a time (Rendle et al., 2009), with the items fixed. There is
+one minimum, as f is strictly convex for a positive regularization. N is one sample of items for all
+users, without those that the user has: negatives drawn anew for each step would keep steps from coming to rest, and
+others for each user would cost more. `_kernels/newcomers.pyx` takes about seven steps. Those of Newton's method,
+five to ten with a matrix of second derivatives each, took fifty times as long.
 """
 
 from __future__ import annotations
@@ -28,12 +25,11 @@ from fastbpr._tables import LANES, aligned_zeros
 
 MIN_REGULARIZATION = 1e-4  # without any, the vector of a user whose items can be told from the others is infinite
 N_NEGATIVES = 1000
-N_FIRST = 256  # of these, that first steps look at
-NEAR = 0.01  # what a next step may still promise, relative to the value, and ...
-NEAR_FIRST = 0.1  # ... with the first negatives
+N_FIRST = 128  # of these, that first steps look at
+NEAR = 0.02  # what a next step may still promise, relative to the value, and ...
+NEAR_FIRST = 0.05  # ... with the first negatives
 SHARE = 32  # users that are worth a thread
 SEED = 0  # of the sample of negatives
-BLOCK_SIZE = 2**18  # pairs of a positive and a negative at a time
 
 
 def items_of(user_items: Any, item_labels: np.ndarray | None, n_items: int) -> scipy.sparse.csr_array:
@@ -61,13 +57,11 @@ def columns_of(
 
 
 class Negatives(NamedTuple):
-    """The sample of items that all newcomers are compared with, and what follows from it for all of them."""
+    """The sample of items that all newcomers are compared with."""
 
     items: np.ndarray  # ascending
     vectors: np.ndarray  # (n_negatives, factors)
     biases: np.ndarray  # (n_negatives,)
-    mean: np.ndarray  # (factors,): of the vectors, and ...
-    moment: np.ndarray  # (factors, factors): ... of their products with themselves
 
     @classmethod
     def of(cls, item_factors: np.ndarray, item_biases: np.ndarray, n_negatives: int = N_NEGATIVES) -> Negatives:
@@ -75,13 +69,7 @@ class Negatives(NamedTuple):
         n_items = len(item_factors)
         rng = np.random.default_rng(SEED)
         items = np.sort(rng.choice(n_items, min(n_negatives, n_items), replace=False))
-        vectors = item_factors[items]
-        return cls(items, vectors, item_biases[items], vectors.mean(axis=0), vectors.T @ vectors / len(vectors))
-
-    def places(self, items: np.ndarray) -> np.ndarray:
-        """Return where in the sample some ascending items are, of those that are in it."""
-        places = np.minimum(np.searchsorted(self.items, items), len(self.items) - 1)
-        return places[self.items[places] == items]
+        return cls(items, item_factors[items], item_biases[items])
 
 
 class Compared(NamedTuple):

@@ -34,11 +34,12 @@ import scipy.sparse
 
 from fastbpr import _alignment, _labels, _newton, _validation
 from fastbpr._blocks import slices
-from fastbpr._fold_in import BLOCK_SIZE, MIN_REGULARIZATION, SEED, Negatives, columns_of
+from fastbpr._fold_in import MIN_REGULARIZATION, SEED, Negatives, columns_of
 
 N_OTHERS = 4000  # interactions in S
 N_USERS = 4000  # of an item with more, so many stand for all
 N_LEVELS = 32  # at which slopes of the best of several draws are computed; they are interpolated in between
+BLOCK_SIZE = 2**18  # pairs of a positive and a negative at a time
 NEAR_WITH_BENDS = 1e-7  # in place of `_newton.NEAR`: slopes bend at the levels, and steps across do not lead as near
 NARROW = 1e-6  # the least distance of scores at two levels
 TINY = 1e-30  # in place of sums of nothing

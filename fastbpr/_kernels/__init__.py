@@ -1,8 +1,8 @@
 """The compiled kernels, in the widest build that this CPU runs.
 
-`training`, `scoring`, `composition` and `newcomers` are compiled once per instruction set. The choice is made here, at import, and
-can be overridden by the environment variable FASTBPR_SIMD (avx512, avx2 or baseline), for instance to compare the
-builds.
+`training`, `scoring`, `composition` and `newcomers` are compiled once per instruction set. The choice is made here, at
+import, and can be overridden by the environment variable FASTBPR_SIMD (avx512, avx2 or baseline), for instance to
+compare the builds.
 """
 
 import importlib

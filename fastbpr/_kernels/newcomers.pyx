@@ -5,8 +5,8 @@ For a user with items P, and N of the sample that the user has not, let t_ij = b
     f(p)  = mean over i in P, j in N of softplus(t_ij) + regularization / 2 * |p|^2
     f'(p) = mean of s_ij (q_j - q_i) + regularization * p,    s_ij = sigmoid(t_ij)
 
-With w_ij = s_ij (1 - s_ij) and sums S_i, S_j of s and W_i, W_j of w over the other side, all that is wanted of the pairs
-is these sums. With e_j = exp(b_j + p . q_j - c) and e_i = exp(b_i + p . q_i - c), s_ij = (e_j / e_i) / (1 + e_j / e_i):
+With w_ij = s_ij (1 - s_ij), all that is wanted of pairs is S_i, S_j, W_i and W_j, the sums of s and w over the other
+side. With e_j = exp(b_j + p . q_j - c) and e_i = exp(b_i + p . q_i - c), s_ij = (e_j / e_i) / (1 + e_j / e_i):
 exponentials of scores, and a division for two pairs.
 
 Vectors are turned into the basis in which the covariance of the sample is diagonal, `spread`. There, about
@@ -22,6 +22,7 @@ Layout: rows have `width` floats, a multiple of LANES, zero behind the factors. 
 by columns, of n_places places, a multiple of LANES; those behind the sample are never compared with.
 """
 from cython.parallel cimport prange, threadid
+from libc.math cimport sqrtf
 from libc.stdint cimport int16_t, int32_t, int64_t
 from libc.string cimport memcpy, memset
 
@@ -33,6 +34,7 @@ cdef enum:
 
 cdef float MOST_ODDS = 1e18  # beyond, s is 1 in single precision
 cdef float WIDEST = 40  # scores that are further apart have no common c
+cdef float LONGEST = 16  # that scores move in a step, root mean square: far off, curvatures say nothing
 
 MAX_ITEMS = MOST_ITEMS
 
@@ -89,7 +91,8 @@ cdef inline void add_rows(Row total, const float* factors, const Row rows, Py_ss
             total[f] += (
                 (a * row[f] + b * row[f + stride]) + (c * row[f + 2 * stride] + d * row[f + 3 * stride])
             ) + (
-                (e * row[f + 4 * stride] + g * row[f + 5 * stride]) + (h * row[f + 6 * stride] + i * row[f + 7 * stride])
+                (e * row[f + 4 * stride] + g * row[f + 5 * stride])
+                + (h * row[f + 6 * stride] + i * row[f + 7 * stride])
             )
     for k in range(n_rows - n_rows % 8, n_rows):
         row = rows + k * stride
@@ -223,7 +226,7 @@ cdef void scale_gradient(User* user, const Sample* sample, float curvature) noex
 
 cdef float length_of_step(User* user, const Sample* sample, float slope) noexcept nogil:
     """Newton's length of a step along the direction, in which the function has this slope; fill the moves of scores."""
-    cdef float total = 0, own = 0, others = 0, squares = 0
+    cdef float total = 0, own = 0, others = 0, squares = 0, length
     cdef Py_ssize_t i, j, n = user.n_places
     memset(user.other_moves, 0, n * sizeof(float))
     add_rows(<Row>user.other_moves, user.direction, <const Row>sample.columns, sample.width, sample.n_places, n)
@@ -240,7 +243,12 @@ cdef float length_of_step(User* user, const Sample* sample, float slope) noexcep
         squares -= 2 * own * (others / total)
     squares = squares if squares > 0 else <float>0
     squares = squares / user.n_pairs + user.regularization * dot(user.direction, user.direction, sample.width)
-    return -slope / squares
+    length = -slope / squares
+    squares = dot(user.other_moves, user.other_moves, n)
+    for i in range(user.n_items):
+        squares += user.moves[i] * user.moves[i]
+    total = LONGEST * LONGEST * <float>(n + user.n_items)
+    return length if length * length * squares <= total else sqrtf(total / squares)
 
 
 cdef inline void move(User* user, Py_ssize_t width, float length) noexcept nogil:
@@ -267,7 +275,7 @@ cdef void look_at(User* user, const Sample* sample, Py_ssize_t n_places) noexcep
 
 
 cdef int descend(User* user, const Sample* sample, float near, float near_first) noexcept nogil:
-    """Make steps until a next one promises no more than a share `near` of the value; return their number.
+    """Make steps, one at least, until the next promises no more than a share `near` of the value; return their number.
 
     The value is not computed: it is at least the mean of s plus the penalty, as softplus(t) >= sigmoid(t).
     """
@@ -289,7 +297,8 @@ cdef int descend(User* user, const Sample* sample, float near, float near_first)
         promised = dot(user.gradient, user.scaled, width)
         value = sum_of(user.slopes, user.n_items) / user.n_pairs
         value += user.regularization / 2 * dot(user.vector, user.vector, width)
-        if promised / 2 <= (near if user.n_places == sample.n_places else near_first) * value:
+        value *= near if user.n_places == sample.n_places else near_first
+        if promised <= 0 or (step > 0 and promised / 2 <= value):
             if user.n_places == sample.n_places:
                 return step
             look_at(user, sample, sample.n_places)
