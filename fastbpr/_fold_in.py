@@ -24,7 +24,8 @@ from fastbpr._kernels import newcomers
 from fastbpr._tables import LANES, aligned_zeros
 
 MIN_REGULARIZATION = 1e-4  # without any, the vector of a user whose items can be told from the others is infinite
-N_NEGATIVES = 1000
+N_NEGATIVES = 1000  # that items are compared with, and ...
+N_COMPARED = 800  # ... users, of whom there are more
 N_FIRST = 128  # of these, that first steps look at
 NEAR = 0.02  # what a next step may still promise, relative to the value, and ...
 NEAR_FIRST = 0.05  # ... with the first negatives

@@ -25,7 +25,7 @@ class Newcomers(FactorModel):
 
         The items' vectors and biases stay as they are. Each user's vector comes within a few percent of the least value
         of the loss that training lowers: over all pairs of an item that the user has (of 4,000 at most) and one of a
-        sample of 1,000 items that the user has not, the mean of ``-ln sigmoid(margin)``, plus half the users'
+        sample of 800 items that the user has not, the mean of ``-ln sigmoid(margin)``, plus half the users'
         regularization (of 0.0001 at least) times the squared length of the vector. This is so whatever the model's
         loss; where training had a softmax or dynamic negatives, which want more of it, the regularization is divided by
         8 or 4. The sample is the same for all users and in every call, so the same items give the same vector, bit for
@@ -197,6 +197,7 @@ class Newcomers(FactorModel):
         if kept is None or any(
             one is not other or one.flags.writeable for one, other in zip(arrays, kept[0], strict=True)
         ):
-            negatives = _fold_in.Negatives.of(*_validation.check_tables(self, finite=True)[1:])
-            kept = self._compared["newcomers"] = (arrays, negatives, _fold_in.Compared.of(negatives))
+            tables = _validation.check_tables(self, finite=True)[1:]
+            negatives, compared = _fold_in.Negatives.of(*tables), _fold_in.Negatives.of(*tables, _fold_in.N_COMPARED)
+            kept = self._compared["newcomers"] = (arrays, negatives, _fold_in.Compared.of(compared))
         return kept

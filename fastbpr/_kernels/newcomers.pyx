@@ -27,9 +27,11 @@ from libc.stdint cimport int16_t, int32_t, int64_t
 from libc.string cimport memcpy, memset
 
 from fastbpr._kernels.pointwise cimport LANES, Row, dot, exp_float, sum_lanes
+from fastbpr._kernels.prefetch cimport prefetch_row
 
 cdef enum:
     MOST_STEPS = 100  # of which five to eight are taken
+    MOST_FETCHED = 64  # items whose vectors are fetched before they are needed
     MOST_ITEMS = 4000  # of a user; so many, at equal distances, stand for more
 
 cdef float MOST_ODDS = 1e18  # beyond, s is 1 in single precision
@@ -372,10 +374,12 @@ cdef void gather(User* user, const Sample* sample, const int32_t* items, Py_ssiz
     memset(mean, 0, width * sizeof(float))
     memset(variance, 0, width * sizeof(float))
     memset(user.items, 0, user.n_items * width * sizeof(float))
+    for i in range(user.n_items if user.n_items < MOST_FETCHED else MOST_FETCHED):
+        prefetch_row(vectors + <Py_ssize_t>items[i * n_listed // user.n_items] * factors, factors)
     for i in range(user.n_items):
         item = items[i * n_listed // user.n_items]
         row = <Row>(user.items + i * width)
-        add_rows(row, vectors + item * factors, <const Row>sample.basis, factors, width, width)
+        add_rows(row, vectors + <Py_ssize_t>item * factors, <const Row>sample.basis, factors, width, width)
         user.scores[i] = biases[item]
         for f in range(width):
             mean[f] += share * row[f]
