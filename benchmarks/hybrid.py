@@ -370,7 +370,7 @@ def timed(function, *args, **options):
 
 def threads(arguments):
     rows = []
-    for name, make in {"": None, "ml100k, genres and demographics": ml100k} | DATA:
+    for name, make in ({"": None, "ml100k, genres and demographics": ml100k} | DATA).items():
         data = (make or ml100k)()
         sides = (data.user_features, data.item_features) if make else (None, None)
         fits = {}
