@@ -23,7 +23,7 @@ LIMITS = {  # instructions per update, per update, and per pair of a query and a
     "train hogwild": 545,
     "recommend": 37,
 }
-FEW, MANY = 1, 3
+FEW, MANY = 1, 2
 DATA = 3_000, 2_000, 60_000
 
 
