@@ -80,18 +80,26 @@ def with_items(
     return (indptr + np.concatenate([[0], np.cumsum(n_new)])).astype(indptr.dtype), joined
 
 
-def with_only(model: Kind, what: str, biases: np.ndarray, vectors: np.ndarray) -> Kind:
-    """Return a model of other users, or of other items, without interactions; the other side stays."""
-    factors = [model.user_factors, model.item_factors, model.item_biases, model.user_biases]
+def with_only(
+    model: Kind,
+    what: str,
+    biases: np.ndarray | None,
+    vectors: np.ndarray,
+    liked: tuple[np.ndarray, np.ndarray] | None = None,
+    labels: np.ndarray | None = None,
+) -> Kind:
+    """Return a model of other users, or of other items; the other side stays. None stands for no interactions."""
+    factors = [*_validation.check_tables(model), model.user_biases]
     if what == "user":
         factors[0], factors[3] = vectors, None if model.user_biases is None else biases
     else:
         factors[1], factors[2] = vectors, biases
-    liked = (np.zeros(len(factors[0]) + 1, dtype=np.int64), np.empty(0, dtype=np.int32))
-    labels = {"user_labels": model.user_labels, "item_labels": model.item_labels, "item_names": model.item_names}
-    labels |= {name: None for name in labels if name.startswith(what)}
+    if liked is None:
+        liked = (np.zeros(len(factors[0]) + 1, dtype=np.int64), np.empty(0, dtype=np.int32))
+    all_labels = {"user_labels": model.user_labels, "item_labels": model.item_labels, "item_names": model.item_names}
+    all_labels |= {name: None for name in all_labels if name.startswith(what)} | {f"{what}_labels": labels}
     components = {name: array for name, array in model._components.items() if not name.startswith(what)}
-    return copied(model, tuple(factors), liked, labels, components)
+    return copied(model, tuple(factors), liked, all_labels, components)
 
 
 def copied(model: Kind, factors: tuple, liked: tuple | None, labels: dict[str, Any], components: dict) -> Kind:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
@@ -64,18 +63,11 @@ class Newcomers(FactorModel):
         >>> newcomer.recommend(0, N=1)[0]
         array([1], dtype=int32)
         """
-        _, items, biases = _validation.check_tables(self, finite=True)
+        _, items, _ = _validation.check_tables(self, finite=True)
         matrix = _fold_in.items_of(user_items, self.item_labels, len(items))
         liked = Positives.of(matrix, None).liked(copy=True)
         users = self._vectors_of_users(*liked)
-        folded = copy.copy(self)
-        labels = getattr(user_items, "user_labels", None), self.item_labels, self.item_names
-        fitted = {name: getattr(self, name) for name in ("debiasing", "removed_directions")}
-        fitted |= {"history": list(self.history), "settings": dict(self.settings)}
-        fitted["n_epochs"] = self._n_epochs
-        fitted["components"] = {name: array for name, array in self._components.items() if name.startswith("item")}
-        folded._set_fitted((users, items.view(), biases.view()), liked, *labels, **fitted)
-        return folded
+        return _growth.with_only(self, "user", None, users, liked, getattr(user_items, "user_labels", None))
 
     def fold_in_users(self, user_items: Any) -> np.ndarray:
         """Return the vectors of other users from what these users have, without training: those of `fold_in`.

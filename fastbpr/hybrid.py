@@ -238,9 +238,9 @@ class HybridBPR(BPR):
                 known = self._components.get(f"{what}_feature_factors")
                 _validation.check_features_continue(what, given, None if known is None else len(known))
                 _validation.check_features_known(what, given, getattr(self, f"{what}_feature_names"))
-        return self._sides(user_items, *features.values())
+        return self._sides(user_items, *features.values(), goes_on=self.item_factors is not None)
 
-    def _sides(self, user_items: Any, user_features: Any, item_features: Any) -> Sides:
+    def _sides(self, user_items: Any, user_features: Any, item_features: Any, *, goes_on: bool = False) -> Sides:
         """Return how rows are composed; None for a side without features."""
         n_rows = _validation.check_shape_of("user_items", user_items)
         own = _validation.check_own_vectors("own_vectors", self.own_vectors)
@@ -253,7 +253,9 @@ class HybridBPR(BPR):
                 sides.append(None)
                 continue
             _validation.check_rows_named(what, features, user_items)
-            matrix = _validation.check_features(f"{what}_features", features, n_rows=n)
+            learned = self._components.get(f"{what}_feature_factors") if goes_on else None
+            known = None if learned is None else len(learned)
+            matrix = _validation.check_features(f"{what}_features", features, n_rows=n, known=known)
             names = _validation.names_of_features(features)
             sides.append(Side(matrix, own[what], float(rate), float(self.feature_rate), float(share), names))
         return Sides(*sides)

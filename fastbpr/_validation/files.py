@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastbpr._blocks import slices
+from fastbpr._tables import N_SUMS
 from fastbpr.errors import ModelFileError
 
 
@@ -117,9 +118,6 @@ def check_model_arrays(
         check_liked(path, indptr, indices, len(items))
     if not fits:
         raise ModelFileError(f"path must be a whole model, but the parts of {str(path)!r} do not fit each other.")
-
-
-N_SUMS = 4  # for a row, and its bias
 
 
 def components_fit(arrays: dict[str, Any], what: str, rows: np.ndarray) -> bool:

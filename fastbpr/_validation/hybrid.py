@@ -199,8 +199,6 @@ def check_features_continue(what: str, features: Any, known: int | None) -> None
         raise ValueError(
             f"{what}_features must be left out: the model was fitted without. Fit anew to begin to use them."
         )
-    if features is not None:
-        check_columns(f"{what}_features", check_features(f"{what}_features", features).shape, None, known)
 
 
 def check_continues(model: Any, user_items: Any) -> None:
