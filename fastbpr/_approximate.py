@@ -9,7 +9,7 @@ import numpy as np
 
 from fastbpr import _graphs, _retrieval
 
-SPARE = 10  # how many more than wanted are fetched at first where some are left out
+SPARE = 10  # how many more than wanted are fetched at first: some may be left out, and a graph's order is inexact
 GROWTH = 4  # how many times more the next time, where too few remained
 LARGEST_SHARE = 1 / 20  # of the catalogue: exact search takes no longer than looking at so many in a graph
 
@@ -26,7 +26,7 @@ def top_k(
     ids, scores = _retrieval.empty_lists(len(queries), n)
     num_threads = max(1, min(num_threads, len(queries)))  # a query has one thread, and others are only waited for
     allowed = allowed_rows(items)
-    fetched = n if allowed is None and excluded is None else n + SPARE
+    fetched = n + SPARE
     waiting = np.arange(len(queries))
     exactly = []
     if not _graphs.has_bias(items):  # a query of zeros is as near to everything

@@ -86,7 +86,7 @@ class Indexed:
             The lists to build an index for; others stay exact.
         connections : int, default 16
             Neighbours that a vector is connected with, from 2 to 512. More find more, and need more memory: with the
-            copy of the vector about ``8 * connections + 4 * factors`` bytes each.
+            copy of the vector about ``8 * connections + 2 * factors`` bytes each.
         build_effort : int, default 200
             Vectors that are looked at where one is added, >= 1. More find more; time grows in proportion.
         effort : int, default 100

@@ -168,7 +168,8 @@ def test_a_query_for_which_a_graph_finds_too_few_is_answered_exactly(exact, serv
 
 def test_a_graph_tells_how_many_it_finds():
     rows = np.random.default_rng(0).standard_normal((50, 4)).astype(np.float32)
-    graph = _graphs.built(items_of(rows), connections=4, build_effort=10, effort=20, num_threads=1)
+    items = items_of(rows, scale=_retrieval.inverse_norms(rows))
+    graph = _graphs.built(items, connections=4, build_effort=10, effort=20, num_threads=1)
     for n_queries in (1, 2, 50):
         ids, counts = _graphs.nearest(graph, rows[:n_queries], 60, 1)
         assert ids.shape == (n_queries, 60)
@@ -179,9 +180,10 @@ def test_a_graph_tells_how_many_it_finds():
 
 @pytest.mark.parametrize("mean", [0, -7])
 @pytest.mark.parametrize("spread", [0.01, 3])
-def test_products_are_found_whatever_the_biases(mean, spread):
+@pytest.mark.parametrize("size", [1e-9, 1, 1e6])
+def test_products_are_found_whatever_the_biases_and_sizes(mean, spread, size):
     rng = np.random.default_rng(0)
-    rows, biases = rng.standard_normal((2000, 9)), rng.normal(mean, spread, 2000)
+    rows, biases = size * rng.standard_normal((2000, 9)), size * rng.normal(mean, spread, 2000)
     items = items_of(rows.astype(np.float32), offset=biases.astype(np.float32))
     queries = rng.standard_normal((40, 9)).astype(np.float32)
     graph = _graphs.built(items, connections=16, build_effort=200, effort=300, num_threads=2)
@@ -201,8 +203,8 @@ def test_equal_scores_are_ordered_by_id():
     assert scores.tolist() == [[2, 2, 2, 0]]
 
 
-def items_of(rows, offset=_retrieval.NOTHING):
-    return _retrieval.Items.of(rows, _retrieval.NOTHING, offset)
+def items_of(rows, *, scale=_retrieval.NOTHING, offset=_retrieval.NOTHING):
+    return _retrieval.Items.of(rows, scale, offset)
 
 
 def with_items(model, items):
