@@ -86,7 +86,7 @@ class Rows(NamedTuple):
 
 
 def as_queries(queries: np.ndarray, items: _retrieval.Items) -> np.ndarray:
-    """Return queries, none of them zero for cosines, as a graph wants them, each with the same order of what it finds."""
+    """Return queries, none of them zero for cosines, as a graph wants them; what each finds is the same."""
     if has_bias(items):
         queries = np.hstack([queries, np.ones((len(queries), 1), dtype=np.float32)])
     return queries / abs(queries).max(axis=1, keepdims=True)
