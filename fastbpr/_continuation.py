@@ -19,6 +19,7 @@ from fastbpr._labels import MISSING, find
 PART_OF_ITERATIONS = 8
 PART_OF_LEARNING_RATE = 4
 SAMPLE = 77  # a stream of random numbers of its own, for what is replayed
+LABELLED = ("validation", "negatives")  # options that may be Interactions
 
 
 def in_rows_of(model: FactorModel, user_items: Any) -> tuple[Any, SimpleNamespace]:
@@ -43,6 +44,14 @@ def in_rows_of(model: FactorModel, user_items: Any) -> tuple[Any, SimpleNamespac
         names = None if user_items.item_names is None else user_items.item_names[new["item"]]
         known.item_names = _validation.check_new_names(known.item_names, names, int(new["item"].sum()))
     return user_items.aligned_to(known), known
+
+
+def in_order_of(labels: SimpleNamespace, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that are interactions, in the order of rows that have labels, whatever the data came as."""
+    if labels.user_labels is None or labels.item_labels is None:
+        return {}
+    given = {name: options.get(name) for name in LABELLED}
+    return {name: value.aligned_to(labels) for name, value in given.items() if hasattr(value, "user_items")}
 
 
 def with_replay(
@@ -165,9 +174,7 @@ class Continuation:
             learning_rate = self.learning_rate / PART_OF_LEARNING_RATE
         overrides = self._overrides(iterations, learning_rate)
         data, labels = in_rows_of(self, user_items)
-        for name in ("validation", "negatives"):
-            if hasattr(options.get(name), "user_items") and hasattr(data, "user_items"):
-                options[name] = options[name].aligned_to(labels)
+        options |= in_order_of(labels, options)
         if replay is not None:
             weights = options.get("weights")
             _validation.check_replay(self.debias, weights)

@@ -223,6 +223,22 @@ def test_validation_and_negatives_are_found_by_label():
     assert max(epoch.validation for epoch in model.history) == pytest.approx(value)
 
 
+@pytest.mark.parametrize("name", ["validation", "negatives"])
+def test_they_are_found_by_label_too_where_the_data_come_as_a_matrix(name):
+    rng = np.random.default_rng(7)
+    other = Interactions.from_arrays(
+        np.append(OLD.user_labels[::-1], rng.choice(OLD.user_labels, 100)),
+        np.append(np.resize(OLD.item_labels[::-1], OLD.n_users), rng.choice(OLD.item_labels, 100)),
+    )
+    assert other.user_items.shape == OLD.user_items.shape
+    labelled, plain = (
+        fitted().partial_fit(data, weights="ignore", show_progress=False, **{name: other})
+        for data in (OLD, OLD.user_items)
+    )
+    same(plain, labelled)
+    assert [epoch.validation for epoch in plain.history] == [epoch.validation for epoch in labelled.history]
+
+
 def test_features_go_on_with_rows_of_all(tmp_path):
     rng = np.random.default_rng(0)
     genres = scipy.sparse.random_array((60, 7), density=0.4, rng=rng, dtype=np.float32, format="csr")
