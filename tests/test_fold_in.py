@@ -272,6 +272,15 @@ def test_the_same_call_gives_the_same_vectors_and_the_callers_matrix_stays(commu
         assert_array_equal(getattr(rows, name), getattr(before, name))
 
 
+def test_what_newcomers_have_stays_when_the_callers_matrix_changes(communities, model):
+    rows = scipy.sparse.csr_array(communities[:3], dtype=np.float32, copy=True)
+    rows.sort_indices()
+    other = model.fold_in(rows)
+    before = other.recommend([0, 1, 2])[0]
+    rows.indices[:] = 0
+    assert_array_equal(other.recommend([0, 1, 2])[0], before)
+
+
 def test_vectors_alone_are_those_of_the_model_of_newcomers(communities, model):
     rows = communities[:70]
     vectors = model.fold_in_users(rows)

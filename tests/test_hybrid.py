@@ -190,6 +190,11 @@ def test_a_model_with_more_items_lists_them(model):
     assert_array_equal(np.sort(more.recommend(3, N=101)[0]), np.sort([*liked, 100]))
 
 
+def test_a_model_with_more_rows_has_had_the_epochs_of_the_model(model):
+    """Random numbers of epochs to come follow from how many there were."""
+    assert model.with_items(kinds()[:1]).with_users([[0, 1, 0, 0]])._n_epochs == model._n_epochs == 20
+
+
 def test_a_model_with_more_users_knows_what_the_others_have(model):
     more = model.with_users([[0, 1, 0, 0]])
     assert_array_equal(more.recommend(7)[0], model.recommend(7)[0])

@@ -357,6 +357,7 @@ def test_saving_the_model_tells_that_the_index_is_not_in_it(exact, tmp_path, cap
         served.save_index(tmp_path / "model.index")
         served.save(tmp_path / "model.npz")
         exact.save(tmp_path / "model.npz")
+        exact.with_saved_index(tmp_path / "model.index").save(tmp_path / "model.npz")
         assert caplog.text == ""
 
 

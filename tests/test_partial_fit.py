@@ -165,12 +165,25 @@ def test_epochs_and_learning_rates_are_a_part_of_the_models():
     ],
 )
 def test_models_of_every_kind_go_on(parameters):
+    model = fitted(**parameters).partial_fit(NEW, replay=OLD, show_progress=False)
+    assert np.isfinite(model.item_factors).all()
+    assert len(model.history) == 1
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"optimizer": "adagrad"}, {"loss": "softmax", "optimizer": "adadelta", "learning_rate": 1.0}]
+)
+def test_what_an_optimiser_remembers_goes_on(parameters):
     model = fitted(**parameters)
-    sums = dict(model._components)
-    model.partial_fit(NEW, replay=OLD, show_progress=False)
-    for name, known in sums.items():
-        assert len(model._components[name]) == len(getattr(model, name.replace("sums", "factors")))
-        assert (model._components[name][: len(known)] >= 0).all()
+    before = model._components["user_sums"].copy()
+    absent = ~np.isin(model.user_labels, NEW.user_labels)
+    model.partial_fit(NEW, show_progress=False)
+    assert before[absent].any(axis=1).all()
+    after = model._components["user_sums"]
+    assert_array_equal(after[: len(before)][absent], before[absent])
+    if parameters["optimizer"] == "adagrad":  # which only adds to them, first of all to those that were there
+        assert (after[: len(before)] >= before).all()
+        assert len(model._components["item_sums"]) == len(model.item_factors)
 
 
 def test_a_matrix_may_bring_rows_to_a_model_without_labels():
