@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastbpr import _storage, _validation
+from fastbpr._model_files import restored
 from fastbpr._training import Epoch
 
 PREFIX = "checkpoint_"
@@ -46,7 +47,9 @@ class State(NamedTuple):
         _validation.check_model_arrays(path, header, arrays)
         _validation.check_is_checkpoint(path, header)
         _validation.check_same_kind(path, _validation.check_kind(path, header, kinds), model)
-        return cls(path, header, arrays)
+        _, of_fit = restored(path, header, type(model))
+        settings = {name: comparable(value) for name, value in of_fit["settings"].items()}
+        return cls(path, header | {"settings": settings}, arrays)
 
     def about(self, name: str) -> Any:
         """Return what the header says of the fit."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -153,17 +154,8 @@ class ModelFiles:
         _validation.check_model_arrays(path, header, arrays, look_at_values=not lazily)
         kind = _validation.check_kind(path, header, KINDS)
         cls = cls if issubclass(cls, kind) else kind
-        _validation.check_class_has(path, header, cls.__name__, cls._parameter_names())
-        problem = "has parameters or a history of another version"
-        with _validation.whole_model(path, problem, (TypeError, ValueError, LookupError)):
-            model = cls(**header["parameters"])
-            history = [Epoch(*epoch) for epoch in header["history"]]
-            settings = vars(model) | header.get("settings", {})  # older files have none: nothing was left to the data
-            settings = {name: settings[name] for name in model._parameter_names()}
-            debiasing = header.get("debiasing")
-            fitted = {"history": history, "settings": settings, "debiasing": debiasing and Debiasing(*debiasing)}
+        model, fitted = restored(path, header, cls)
         fitted |= {name: arrays.get(name) for name in ("removed_directions", "user_biases")}
-        fitted["n_epochs"] = header.get("n_epochs", len(history))
         fitted["components"] = {name: arrays[name] for name in COMPONENTS if name in arrays}
         factors = tuple(arrays[name] for name in ("user_factors", "item_factors", "item_biases"))
         labels = [arrays.get(name) for name in ("user_labels", "item_labels", "item_names")]
@@ -178,3 +170,21 @@ class ModelFiles:
                 path,
             )
         return model
+
+
+def restored(path: str | os.PathLike, header: Mapping[str, Any], cls: type) -> tuple[Any, dict[str, Any]]:
+    """Return a model with the parameters of a file, not fitted, and what else the header says of its fit."""
+    _validation.check_class_has(path, header, cls.__name__, cls._parameter_names())
+    problem = "has parameters or a history of another version"
+    with _validation.whole_model(path, problem, (TypeError, ValueError, LookupError)):
+        model = cls(**header["parameters"])
+        decided = copy.copy(model)
+        vars(decided).update(header.get("settings", {}))  # older files have none: nothing was left to the data
+        decided._check_parameters()
+        history = [Epoch(*epoch) for epoch in header["history"]]
+        debiasing = header.get("debiasing")
+        debiasing = debiasing and Debiasing(*debiasing)
+        n_epochs = header.get("n_epochs", len(history))
+        _validation.check_history(history, debiasing, n_epochs)
+    settings = {name: getattr(decided, name) for name in model._parameter_names()}
+    return model, {"history": history, "settings": settings, "debiasing": debiasing, "n_epochs": n_epochs}

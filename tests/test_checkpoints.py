@@ -13,7 +13,7 @@ import pytest
 import scipy.sparse
 from numpy.testing import assert_array_equal
 
-from fastbpr import BPR, HybridBPR, Interactions, ModelFileError
+from fastbpr import BPR, HybridBPR, Interactions, ModelFileError, _storage
 from fastbpr._model_files import COMPONENTS
 from fastbpr._negatives import Ranker
 
@@ -344,6 +344,39 @@ def test_another_fit_is_refused(checkpoint, changes, options, message):
     with pytest.raises(ValueError, match=message):
         fit(model, "validated", resume=checkpoint, **options)
     assert model.item_factors is None
+
+
+def rewritten(path, checkpoint, change):
+    """Write a checkpoint anew with another header."""
+    header, arrays = _storage.read(checkpoint)
+    change(header)
+    _storage.write(path, {name: value for name, value in header.items() if name not in OF_FILES}, arrays)
+
+
+OF_FILES = ("format", "version", "written_by", "arrays")
+
+
+@pytest.mark.parametrize("name", ["seed", "n_before", "rules", "data", "settings", "history", "checkpoint"])
+@pytest.mark.parametrize("value", ["x", -3, [1], None])
+def test_a_header_of_something_else_is_refused_in_words(checkpoint, tmp_path, name, value):
+    def change(header):
+        (header["checkpoint"] if name in header["checkpoint"] else header)[name] = value
+
+    rewritten(tmp_path / "run.npz", checkpoint, change)
+    with pytest.raises(ModelFileError, match=r"must be a (checkpoint|model|whole model)\b"):
+        fit(model_of("validated"), "validated", resume=tmp_path / "run.npz")
+
+
+def test_a_checkpoint_from_before_a_parameter_existed_goes_on_with_its_default(checkpoint, tmp_path):
+    def change(header):
+        for kind in ("parameters", "settings"):
+            del header[kind]["rho"]
+
+    rewritten(tmp_path / "run.npz", checkpoint, change)
+    resumed = fit(model_of("validated"), "validated", resume=tmp_path / "run.npz")
+    assert_same_model(resumed, fit(model_of("validated"), "validated"))
+    with pytest.raises(ValueError, match=r"rho must be 0\.95 as in the checkpoint .*, got 0\.9\."):
+        fit(model_of("validated", rho=0.9), "validated", resume=tmp_path / "run.npz")
 
 
 def test_features_must_be_the_same(tmp_path):

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from fastbpr._validation.files import check_output
-from fastbpr._validation.values import check_integer
+from fastbpr._validation.files import check_output, whole_model
+from fastbpr._validation.values import check_instance, check_integer
 from fastbpr.errors import ModelFileError
 
 OTHER_DATA = "Pass what the interrupted fit was given, or fit anew without resume."
@@ -45,15 +45,21 @@ def check_file_name(name: str, value: Any, other: str = "") -> None:
         raise TypeError(f"{name} must be a path (a string or an os.PathLike){other}, got {value!r}.")
 
 
-def check_is_checkpoint(path: Any, header: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a file says about the fit it was written by; a model that was just saved says nothing."""
-    about = header.get("checkpoint")
-    if not isinstance(about, dict) or not {"seed", "n_before", "rules", "data"} <= set(about):
+def check_is_checkpoint(path: Any, header: Mapping[str, Any]) -> None:
+    """Refuse a file that does not say how the fit it was written by goes on; a model that was just saved does not."""
+    if "checkpoint" not in header:
         raise ModelFileError(
             f"resume must be a checkpoint, written by fit(checkpoint=...), but {os.fspath(path)!r} is a model that was "
             "saved, without what training needs to go on. BPR.load reads it."
         )
-    return about
+    problem = "does not say how training goes on: it is damaged or of another version"
+    with whole_model(path, problem, (TypeError, ValueError, KeyError), kind="checkpoint"):
+        about = header["checkpoint"]
+        check_instance("checkpoint", about, dict)
+        check_integer("seed", about["seed"], minimum=0, maximum=2**64 - 1)
+        check_integer("n_before", about["n_before"], minimum=0)
+        for name in ("rules", "data"):
+            check_instance(name, about[name], dict)
 
 
 def check_same_kind(path: Any, kind: type, model: Any) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from fastbpr._blocks import slices
 from fastbpr._tables import N_SUMS
+from fastbpr._validation.values import check_integer
 from fastbpr.errors import ModelFileError
 
 
@@ -58,7 +59,7 @@ def whole_model(path: Any, problem: str, errors: tuple[type[Exception], ...], *,
         raise ModelFileError(f"path must be {A[kind]} written by fastbpr, but {str(path)!r} {problem}.") from error
 
 
-A = {"model": "a model", "features": "a file of features", "index": "an index"}
+A = {"model": "a model", "checkpoint": "a checkpoint", "features": "a file of features", "index": "an index"}
 
 
 def check_file_part(path: Any, fits: bool, what: str, problem: str, *, kind: str = "model") -> None:
@@ -118,6 +119,23 @@ def check_model_arrays(
         check_liked(path, indptr, indices, len(items))
     if not fits:
         raise ModelFileError(f"path must be a whole model, but the parts of {str(path)!r} do not fit each other.")
+
+
+def check_history(history: Iterable[Any], debiasing: Any, n_epochs: Any) -> None:
+    """Refuse a history, the report of a debiased fit, or a number of epochs that no fit leaves."""
+    check_integer("n_epochs", n_epochs, minimum=0)
+    for epoch in history:
+        check_integer("epoch", epoch.epoch, minimum=0)
+        check_integer("n_updates", epoch.n_updates, minimum=0)
+        check_are_numbers("history", epoch if epoch.validation is not None else epoch[:-1])
+    check_are_numbers("debiasing", debiasing or ())
+
+
+def check_are_numbers(name: str, values: Iterable[Any]) -> None:
+    """Refuse anything among numbers, finite or not, that is none."""
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, numbers.Real):
+            raise TypeError(f"{name} must be made of numbers, got {value!r}.")
 
 
 def components_fit(arrays: dict[str, Any], what: str, rows: np.ndarray) -> bool:
