@@ -13,7 +13,7 @@ from fastbpr import _validation
 from fastbpr._composition import NO_SIDES, Sides
 from fastbpr._factor_model import FactorModel
 from fastbpr._fitting import Start
-from fastbpr._labels import MISSING, find
+from fastbpr._labels import MISSING, behind, find
 
 # Of a fit's, that a partial one has: chosen by measurement, so that new data count and old ones are not forgotten.
 PART_OF_ITERATIONS = 8
@@ -37,9 +37,7 @@ def in_rows_of(model: FactorModel, user_items: Any) -> tuple[Any, SimpleNamespac
         new[what] = find(before, labels)[0] == MISSING
         if new[what].any():
             added = labels[new[what]]
-            _validation.check_kind_of_labels(what, before, added)
-            joined = _validation.check_new_labels(what, before, added, len(added))
-            setattr(known, f"{what}_labels", joined)
+            setattr(known, f"{what}_labels", behind(what, before, added, len(added)))
     if known.item_names is not None and new["item"].any():
         names = None if user_items.item_names is None else user_items.item_names[new["item"]]
         known.item_names = _validation.check_new_names(known.item_names, names, int(new["item"].sum()))

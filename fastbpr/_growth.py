@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 import scipy.sparse
 
-from fastbpr import _validation
+from fastbpr import _labels, _validation
 from fastbpr._factor_model import FactorModel
 
 Kind = TypeVar("Kind", bound=FactorModel)
@@ -45,7 +45,7 @@ def with_rows(
     all_labels = {"user_labels": model.user_labels, "item_labels": model.item_labels, "item_names": model.item_names}
     if labelled:
         known = all_labels[f"{what}_labels"]
-        all_labels[f"{what}_labels"] = _validation.check_new_labels(what, known, labels, len(vectors))
+        all_labels[f"{what}_labels"] = _labels.behind(what, known, labels, len(vectors))
         if what == "item":
             all_labels["item_names"] = _validation.check_new_names(model.item_names, names, len(vectors))
     else:

@@ -217,6 +217,17 @@ def labels_of(user_items: Any) -> tuple[np.ndarray | None, np.ndarray | None, np
     return tuple(getattr(user_items, name, None) for name in ("user_labels", "item_labels", "item_names"))
 
 
+def behind(what: str, known: np.ndarray | None, given: Any, n_new: int) -> np.ndarray | None:
+    """Return a model's labels with those of new rows behind them; None for a model without labels."""
+    _validation.check_labels_wanted(what, known, given, n_new)
+    if known is None:
+        return None
+    name = f"{what}_labels"
+    codes, labels = factorise(name, _readers.as_column(name, given))
+    _validation.check_new_labels(what, codes, labels, find(known, labels)[0] != MISSING, n_new)
+    return _validation.check_joined_labels(what, known, labels)
+
+
 # ---- looking up -------------------------------------------------------------------------------------------------
 
 

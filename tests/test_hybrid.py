@@ -213,6 +213,27 @@ def test_labels_go_on_with_new_rows():
         model.with_items([[1, 0, 0]])
 
 
+@pytest.mark.parametrize(
+    ("labels", "error", "message"),
+    [
+        ([5], TypeError, "item_labels must be of the model's kind of labels, text, got 5"),
+        ([["x"]], TypeError, "item_labels must be one-dimensional, of labels such as .* got a list among them"),
+        (7, TypeError, "item_labels must be a one-dimensional array, list or column, .* got 7"),
+        ("x", TypeError, "item_labels must be a one-dimensional array, list or column, .* got 'x'"),
+        ([None], ValueError, "item_labels must have a label for every new item, got 1 missing"),
+        ([float("nan")], ValueError, "item_labels must have a label for every new item, got 1 missing"),
+        (["x", "y"], ValueError, "item_labels must have one label for each of 1 new items, got 2"),
+    ],
+)
+def test_labels_of_new_rows_are_looked_at(labels, error, message):
+    log = Interactions.from_arrays(["ann", "ann", "bob", "bob"], ["tea", "cup", "cup", "pot"])
+    model = fit(log, item_features=np.eye(3), factors=4, iterations=1)
+    with pytest.raises(error, match=message):
+        model.with_items([[1, 0, 0]], labels)
+    with pytest.raises(error, match=message):
+        model.fold_in_items(scipy.sparse.csr_array(np.ones((1, 2))), labels)
+
+
 def test_labels_that_are_numbers_stay_numbers():
     log = Interactions.from_arrays([7, 7, 8, 8], [10, 20, 20, 30])
     model = fit(log, item_features=np.eye(3), factors=4, iterations=1)

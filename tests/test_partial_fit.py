@@ -236,6 +236,31 @@ def test_validation_and_negatives_are_found_by_label():
     assert max(epoch.validation for epoch in model.history) == pytest.approx(value)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "kind"),
+    [
+        ([1.5, 2.0, 3.5], [4.0, 5.0, 2.0], "f"),
+        ([1, 2, 3], [2.5, 2.0], "f"),
+        ([1, 2, 3], [4.0, 2.0], "i"),
+        (["a", "b", "c"], ["d", "a"], "O"),
+        ([("a", 1), ("b", 2), ("b", 3)], [("c", 4), ("a", 1)], "O"),
+    ],
+)
+def test_labels_of_the_same_kind_come_behind_each_other(old, new, kind):
+    model = fitted(log=Interactions.from_arrays(old, np.arange(len(old))))
+    model.partial_fit(Interactions.from_arrays(new, np.arange(len(new))), show_progress=False)
+    assert model.user_labels.dtype.kind == kind
+    expected = Interactions.from_arrays([*old, *new], np.arange(len(old) + len(new))).user_labels
+    assert_array_equal(model.user_labels, expected)
+    assert [model.user_rows(label) for label in expected[:2].tolist()] == [0, 1]
+
+
+def test_integers_that_no_float_holds_stay_apart_from_floats():
+    model = fitted(log=Interactions.from_arrays([2**53 + 1, 2, 2], [0, 1, 2]))
+    with pytest.raises(TypeError, match=r"user_labels must be of the model's kind of labels, int64, got 0\.5"):
+        model.partial_fit(Interactions.from_arrays([0.5, 2], [0, 1]), show_progress=False)
+
+
 @pytest.mark.parametrize("name", ["validation", "negatives"])
 def test_they_are_found_by_label_too_where_the_data_come_as_a_matrix(name):
     rng = np.random.default_rng(7)

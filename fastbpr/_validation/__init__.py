@@ -47,7 +47,6 @@ from fastbpr._validation.contexts import (
     check_with_contexts,
 )
 from fastbpr._validation.continuation import (
-    check_kind_of_labels,
     check_no_rows_without_labels,
     check_nothing_to_replay,
     check_replay,
@@ -141,6 +140,12 @@ from fastbpr._validation.files import (
     check_text_parts,
     whole_model,
 )
+from fastbpr._validation.growth import (
+    check_joined_labels,
+    check_labels_wanted,
+    check_new_labels,
+    check_new_names,
+)
 from fastbpr._validation.hybrid import (
     check_continues,
     check_either,
@@ -149,8 +154,6 @@ from fastbpr._validation.hybrid import (
     check_features_known,
     check_given_features,
     check_has_features,
-    check_new_labels,
-    check_new_names,
     check_own_vectors,
     check_rate,
     check_rows_named,
@@ -381,10 +384,10 @@ __all__ = [
     "check_item_factors",
     "check_item_users",
     "check_items_shown",
+    "check_joined_labels",
     "check_key",
     "check_keys_alike",
     "check_kind",
-    "check_kind_of_labels",
     "check_kinds",
     "check_kinds_distinct",
     "check_kinds_known",
@@ -393,6 +396,7 @@ __all__ = [
     "check_labels_given",
     "check_labels_known",
     "check_labels_left_out",
+    "check_labels_wanted",
     "check_lengths",
     "check_level",
     "check_lightfm_features",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from fastbpr._validation.hybrid import SIDES
 
 
@@ -18,12 +16,6 @@ def check_no_rows_without_labels(model: Any, user_items: Any) -> None:
                 f"user_items must be Interactions to bring new {what}s to a model that has labels, got a matrix with "
                 f"{n_now - len(labels)} more {what}s than the model."
             )
-
-
-def check_kind_of_labels(what: str, known: np.ndarray, new: np.ndarray) -> None:
-    """Refuse text among labels that are numbers or dates, and numbers among texts."""
-    if (known.dtype.kind == "O") != (new.dtype.kind == "O"):
-        raise TypeError(f"{what}_labels must be of the model's kind of labels, {known.dtype}, got {new[0]!r}.")
 
 
 def check_nothing_to_replay(replay: Any) -> None:
