@@ -19,7 +19,7 @@ from fastbpr._labels import MISSING, behind, find
 PART_OF_ITERATIONS = 8
 PART_OF_LEARNING_RATE = 4
 SAMPLE = 77  # a stream of random numbers of its own, for what is replayed
-LABELLED = ("validation", "negatives")  # options that may be Interactions
+LABELLED = ("validation", "negatives", "weights")  # options that may be Interactions
 
 
 def in_rows_of(model: FactorModel, user_items: Any) -> tuple[Any, SimpleNamespace]:
@@ -133,9 +133,10 @@ class Continuation:
             None stands for a quarter of the model's. It decays over these epochs, if it does.
         **options
             Those of `fit`; ``user_features`` and ``item_features`` of a `HybridBPR` have rows for all users and items,
-            in the order of the model's and then of the new ones. `validation` and `negatives` with labels are brought
-            into this order. To `resume` with `replay`, the model's `random_state` must be an integer, so that the same
-            users are replayed, and the model the one that went on. Before a first fit, all is as in `fit`.
+            in the order of the model's and then of the new ones. `validation`, `negatives` and `weights` with labels
+            are brought into this order. With `replay`, `weights` are no matrix, and None stands for the values of both,
+            if both have weights. To `resume` with `replay`, the model's `random_state` must be an integer, so that the
+            same users are replayed, and the model the one that went on. Before a first fit, all is as in `fit`.
 
         Returns
         -------
@@ -176,6 +177,7 @@ class Continuation:
         if replay is not None:
             weights = options.get("weights")
             _validation.check_replay(self.debias, weights)
+            _validation.check_both_have_weights(data, replay, weights)
             key = [_validation.check_seed("random_state", self.random_state), self._n_epochs]
             data, options["weights"] = with_replay(self, data, labels, replay, share, weights, key)
         liked = tuple(_validation.check_likes_known(self._liked))

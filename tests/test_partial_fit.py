@@ -117,6 +117,28 @@ def test_weights_go_with_their_interactions():
     assert set(ignored.user_items.data.tolist()) == {1}
 
 
+def test_weights_are_found_by_label():
+    users, items = NEW.user_labels[NEW.user_items.nonzero()[0]], NEW.item_labels[NEW.user_items.indices]
+    sizes = 1 + np.arange(len(users)) % 7
+    log, weights = (
+        Interactions.from_arrays(users[order], items[order], weights=sizes[order])
+        for order in (np.arange(len(users)), np.arange(len(users))[::-1])
+    )
+    one, other = (fitted().partial_fit(log, weights=given, show_progress=False) for given in ("values", weights))
+    same(one, other)
+
+
+@pytest.mark.parametrize(("new", "old"), [(True, False), (False, True)])
+def test_weights_are_not_mixed_with_counts_in_silence(new, old):
+    logs = [log_of(seed, 90, weights=np.full(90, 0.25) if has else None) for seed, has in ((3, new), (4, old))]
+    model = fitted(log=logs[1])
+    message = f"replay must have {'weights' if new else 'no weights'}, as user_items, got Interactions with"
+    with pytest.raises(ValueError, match=message):
+        model.partial_fit(logs[0], replay=logs[1], show_progress=False)
+    for weights in ("ignore", "values"):
+        model.partial_fit(logs[0], replay=logs[1], weights=weights, show_progress=False)
+
+
 def test_replaying_keeps_what_old_users_are_recommended(communities):
     """Of two kinds of items, the new data has one only, liked by all kinds of users."""
     users, items = communities.shape

@@ -47,6 +47,7 @@ from fastbpr._validation.contexts import (
     check_with_contexts,
 )
 from fastbpr._validation.continuation import (
+    check_both_have_weights,
     check_no_rows_without_labels,
     check_nothing_to_replay,
     check_replay,
@@ -309,6 +310,7 @@ __all__ = [
     "check_at_least_one_thread",
     "check_axes",
     "check_base",
+    "check_both_have_weights",
     "check_budget",
     "check_by_column",
     "check_by_time",

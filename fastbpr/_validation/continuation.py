@@ -38,6 +38,17 @@ def check_replay(debias: Any, weights: Any) -> None:
         )
 
 
+def check_both_have_weights(new: Any, old: Any, weights: Any) -> None:
+    """Refuse to mix weights with counts, or to leave out those of one side, before anybody has said so."""
+    has_weights = [getattr(data, "has_weights", False) for data in (new, old)]
+    if weights is None and has_weights[0] != has_weights[1]:
+        raise ValueError(
+            f"replay must have {'weights' if has_weights[0] else 'no weights'}, as user_items, got "
+            f"{type(old).__name__} {'without' if has_weights[0] else 'with weights'}. Make both with weights, or pass "
+            "weights='ignore' to count every interaction once, weights='values' to take the values as they are."
+        )
+
+
 def check_replay_fits(old: tuple[int, int], new: tuple[int, int]) -> tuple[int, int]:
     """Return the shape of the data; refuse old data with rows that it has not."""
     if old[0] > new[0] or old[1] > new[1]:
