@@ -122,9 +122,11 @@ class Continuation:
             them, with vectors that are drawn as in `fit`. A matrix has the model's rows and columns first, and may have
             more, if the model has no labels.
         replay : Interactions, SciPy sparse matrix or array, or None, default None
-            Old data to mix in: all that it has of the users in `user_items`, so that what they had is not taken for
-            what they do not want, and all that it has of a share of the others. Where both have an entry, the new one
-            counts. Users and items that are neither in the model nor in `user_items` are left out.
+            Old data to mix in: all that it has of the users in `user_items`, and all that it has of a share of the
+            others. Where both have an entry, the new one counts. Users and items that are neither in the model nor in
+            `user_items` are left out. Without, what users had before is among the negatives that are drawn for them:
+            training sees the new data alone, though `recommend` remembers. To replay no more than what keeps it from
+            being taken for unwanted, give a `replay_share` near 0.
         replay_share : float, default 0.25
             From above 0 to 1: the share of the other users, drawn anew in every call.
         iterations : int or None, default None
