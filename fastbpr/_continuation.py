@@ -163,6 +163,7 @@ class Continuation:
         (['ann', 'bob', 'eve'], ['tea', 'cup', 'saw'])
         """
         self._check_parameters()
+        _validation.check_known_names("options", options, self._fit_options())
         share = _validation.check_rate("replay_share", replay_share)
         if self.item_factors is None:
             _validation.check_nothing_to_replay(replay)

@@ -484,6 +484,11 @@ class BPR(Continuation, ModelFiles, ModelParameters, Newcomers):
         fit.run(self, show_progress, callback)
         return self
 
+    @classmethod
+    def _fit_options(cls) -> tuple[str, ...]:
+        """Return the names of what may be given to `fit` beside the data."""
+        return tuple(inspect.signature(BPR.fit).parameters)[2:]
+
     def _check_parameters(self) -> None:
         """Refuse parameters that are not as they must be."""
         _parameters.check_parameters(self)

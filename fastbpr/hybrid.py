@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -121,6 +120,11 @@ class HybridBPR(BPR):
         _validation.check_known_names("parameters", others, self._parameter_names())
         super().__init__(factors, learning_rate, regularization, iterations, num_threads, random_state, **others)
 
+    @classmethod
+    def _fit_options(cls) -> tuple[str, ...]:
+        """Return the names of what may be given to `fit` beside the data."""
+        return (*super()._fit_options(), "user_features", "item_features")
+
     def _check_parameters(self) -> None:
         """Refuse parameters that are not as they must be."""
         super()._check_parameters()
@@ -171,7 +175,7 @@ class HybridBPR(BPR):
         (2, 8)
         """
         self._check_parameters()
-        _validation.check_known_names("options", options, FIT_OPTIONS)
+        _validation.check_known_names("options", options, self._fit_options())
         sides = self._sides(user_items, user_features, item_features)
         return self._train(user_items, sides=sides, **options)
 
@@ -221,7 +225,7 @@ class HybridBPR(BPR):
         2
         """
         self._check_parameters()
-        _validation.check_known_names("options", options, FIT_OPTIONS)
+        _validation.check_known_names("options", options, self._fit_options())
         overrides = self._overrides(iterations)
         start = NO_START
         if self.item_factors is not None:
@@ -555,5 +559,4 @@ class HybridBPR(BPR):
         return model
 
 
-FIT_OPTIONS = (*list(inspect.signature(BPR.fit).parameters)[2:], "user_features", "item_features")
 KINDS["hybrid"] = HybridBPR

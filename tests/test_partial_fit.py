@@ -364,6 +364,10 @@ EYE = scipy.sparse.eye_array
             ValueError,
             "replay must have no users or items beyond",
         ),
+        ("labelled", NEW, {"foo": 1}, TypeError, "options must be among .*, got 'foo'"),
+        ("unfitted", NEW, {"foo": 1}, TypeError, "options must be among .*, got 'foo'"),
+        ("labelled", NEW, {"start": None}, TypeError, "options must be among .*, got 'start'"),
+        ("labelled", NEW, {"item_features": EYE(30)}, TypeError, "options must be among .*, got 'item_features'"),
         ("unfitted", NEW, {"replay": OLD}, ValueError, "replay must be None for a model that has not been fitted"),
     ],
 )
