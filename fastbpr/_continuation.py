@@ -62,6 +62,7 @@ def with_replay(
     signed = model.loss == "logistic"
     wants_values = weights == "values" or (weights is None and getattr(data, "has_weights", False) and not signed)
     if hasattr(replay, "user_items"):
+        _validation.check_replay_found(labels.user_labels, labels.item_labels)
         replay = replay.aligned_to(labels)
     new, old = (entries("user_items", data, signed), entries("replay", replay, signed))
     shape = _validation.check_replay_fits(old.shape, new.shape)
@@ -197,6 +198,7 @@ class Continuation:
             overrides["iterations"] = _validation.check_integer("iterations", iterations, minimum=1)
         if self.item_factors is not None:
             overrides["factors"] = _validation.check_same_factors(self.factors, self.item_factors.shape[1])
+            _validation.check_biases_go_on(self.item_bias, self.item_biases)
         return overrides
 
     def _sides_to_go_on(self, user_items: Any, options: dict[str, Any]) -> Sides:

@@ -364,6 +364,14 @@ EYE = scipy.sparse.eye_array
             ValueError,
             "replay must have no users or items beyond",
         ),
+        (
+            "plain",
+            OLD.user_items.astype(bool),
+            {"replay": OLD},
+            TypeError,
+            "replay must be a SciPy sparse matrix .* for a model without labels, got Interactions",
+        ),
+        ("biased", NEW, {}, ValueError, "item_bias must stay True to go on with this model, got False"),
         ("labelled", NEW, {"foo": 1}, TypeError, "options must be among .*, got 'foo'"),
         ("unfitted", NEW, {"foo": 1}, TypeError, "options must be among .*, got 'foo'"),
         ("labelled", NEW, {"start": None}, TypeError, "options must be among .*, got 'start'"),
@@ -376,6 +384,7 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(model, data, options, 
         "labelled": fitted,
         "plain": lambda: fitted(log=OLD.user_items.astype(bool)),
         "unfitted": lambda: BPR(**PARAMETERS),
+        "biased": lambda: fitted().set_params(item_bias=False),
     }[model]()
     before = dict(vars(model))
     with pytest.raises(error, match=message):

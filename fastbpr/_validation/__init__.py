@@ -47,11 +47,13 @@ from fastbpr._validation.contexts import (
     check_with_contexts,
 )
 from fastbpr._validation.continuation import (
+    check_biases_go_on,
     check_both_have_weights,
     check_no_rows_without_labels,
     check_nothing_to_replay,
     check_replay,
     check_replay_fits,
+    check_replay_found,
 )
 from fastbpr._validation.debias import (
     check_debias,
@@ -310,6 +312,7 @@ __all__ = [
     "check_at_least_one_thread",
     "check_axes",
     "check_base",
+    "check_biases_go_on",
     "check_both_have_weights",
     "check_budget",
     "check_by_column",
@@ -458,6 +461,7 @@ __all__ = [
     "check_removed_directions",
     "check_replay",
     "check_replay_fits",
+    "check_replay_found",
     "check_row_count",
     "check_rows",
     "check_rows_are_good",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from fastbpr._validation.hybrid import SIDES
 
 
@@ -36,6 +38,21 @@ def check_replay(debias: Any, weights: Any) -> None:
             f"weights must be None, 'values' or 'ignore' with replay, got {type(weights).__name__}. Make Interactions "
             "with weights."
         )
+
+
+def check_replay_found(*labels: np.ndarray | None) -> None:
+    """Refuse old data with labels for a model without, in whose rows they cannot be found."""
+    if any(part is None for part in labels):
+        raise TypeError(
+            "replay must be a SciPy sparse matrix with the rows and columns of user_items for a model without labels, "
+            "got Interactions. Pass a matrix, or fit the model to Interactions."
+        )
+
+
+def check_biases_go_on(item_bias: bool, known: np.ndarray) -> None:
+    """Refuse to go on without biases that a model has learned: its lists would be others at once."""
+    if not item_bias and known.any():
+        raise ValueError("item_bias must stay True to go on with this model, got False. Fit anew to change it.")
 
 
 def check_both_have_weights(new: Any, old: Any, weights: Any) -> None:
