@@ -107,7 +107,8 @@ class Checkpoints:
     """Writes the checkpoints of a fit; without a path, none."""
 
     def __init__(self, path: str | os.PathLike | None, every: int | None, state: State | None = None) -> None:
-        self.path, self.every = path, every
+        self.path = None if path is None else os.path.abspath(path)  # the working folder may change in the meantime
+        self.every = every
         self.n_written = -1  # epochs in the file
         if path is not None and state is not None and os.path.realpath(path) == os.path.realpath(state.path):
             self.n_written = len(state.history)

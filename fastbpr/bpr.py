@@ -392,7 +392,8 @@ class BPR(Continuation, ModelFiles, ModelParameters, Newcomers):
             A checkpoint to go on from, True for `checkpoint` if there is such a file, to what the fit would have come
             to: with the blocked schedule, or one thread, to the same bits. All else must be as in the fit that wrote
             it, but for `num_threads`, `show_progress`, `callback` and where and how often checkpoints are written; a
-            generator as `random_state` is not drawn from. A fit that had come to its end is not trained again.
+            generator as `random_state` is not drawn from. A fit that had come to its end, by its `iterations` or by
+            `patience`, is not trained again; one that the callback stopped goes on.
 
         Returns
         -------

@@ -194,6 +194,25 @@ def test_checkpoints_are_written_as_often_as_asked_and_at_the_end(tmp_path):
     assert len(BPR.load(path).history) == 8
 
 
+def test_a_checkpoint_stays_where_it_was_when_the_working_folder_changes(tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    def go_elsewhere(*_):
+        os.chdir(tmp_path / "elsewhere")
+
+    fit(model_of("plain"), "plain", checkpoint="run.npz", every=1, callback=go_elsewhere)
+    assert len(BPR.load(tmp_path / "run.npz").history) == 8
+    assert os.listdir(tmp_path / "elsewhere") == []
+
+
+def test_a_fit_that_the_callback_stopped_goes_on(tmp_path):
+    path = tmp_path / "run.npz"
+    stopped = fit(model_of("plain"), "plain", checkpoint=path, callback=lambda epoch, *_: epoch == 1)
+    assert len(stopped.history) == 2
+    assert_same_model(fit(model_of("plain"), "plain", resume=path), fit(model_of("plain"), "plain"))
+
+
 def test_without_a_number_checkpoints_leave_most_of_the_time_to_training(tmp_path, monkeypatch):
     written = []
     write = BPR._contents
