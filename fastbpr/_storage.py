@@ -137,6 +137,7 @@ def read(
     With `mmap` arrays are mapped and text is not decoded before it is needed: it comes as `StoredLabels`.
     """
     _validation.check_path("path", path)
+    _validation.check_no_device("path", path)
     with _validation.whole_model(path, DAMAGED, UNREADABLE, kind=kind), open(path, "rb") as file:
         reader = Reader(path, file, mapped=mmap, kind=kind)
         header = json.loads(reader.array(reader.entry("header"), verify=True).tobytes())

@@ -393,6 +393,16 @@ def test_a_missing_file_is_missing(path):
         BPR.load(path)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes of POSIX")
+@pytest.mark.parametrize("options", [{}, {"mmap": True}])
+def test_a_pipe_is_refused_and_not_waited_for(path, options, communities):
+    os.mkfifo(path)
+    with pytest.raises(OSError, match="path must be a file, got the device or pipe"):
+        BPR.load(path, **options)
+    with pytest.raises(OSError, match="must be a file, got the device or pipe"):
+        BPR().fit(communities, resume=path, show_progress=False)
+
+
 def rewritten(path, change):
     """Change a file as if it had been written so: with checksums that are right."""
     with np.load(path) as file:

@@ -247,12 +247,17 @@ def check_output(name: str, path: str, *, inputs: Iterable[str] = ()) -> None:
         raise FileNotFoundError(f"{name} must be in an existing folder, got {path!r}. Create {str(folder)!r} first.")
     if Path(path).is_dir():
         raise IsADirectoryError(f"{name} must be a file, got the folder {path!r}.")
-    if Path(path).exists() and not Path(path).is_file():  # writing moves a new file into its place
-        raise OSError(f"{name} must be a file, got the device or pipe {path!r}.")
+    check_no_device(name, path)  # writing moves a new file into its place
     if Path(path).exists() and any(Path(file).exists() and Path(file).samefile(path) for file in inputs):
         raise ValueError(f"{name} must be another file than the log, got {path!r}: the log would be lost.")
     if not os.access(folder, os.W_OK):
         raise PermissionError(f"{name} must be in a folder that you may write to, got {path!r}.")
+
+
+def check_no_device(name: str, path: Any) -> None:
+    """Refuse what is there and is neither a file nor a folder: a pipe would be waited for."""
+    if Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir():
+        raise OSError(f"{name} must be a file, got the device or pipe {os.fspath(path)!r}.")
 
 
 def check_held_out(n_held_out: int, n_users: int, *, name: str = "The log", instead: str = "") -> None:
