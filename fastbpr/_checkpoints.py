@@ -116,8 +116,13 @@ class Checkpoints:
         self.labels: dict[str, dict[str, np.ndarray]] = {}
 
     def prepare(self, labels: Iterable[np.ndarray | None]) -> None:
-        """Encode labels once, and refuse those that no file can hold before anything is trained."""
+        """Encode labels once, and refuse those that no file can hold before anything is trained.
+
+        What a killed process left of checkpoints of this name, each as large as a whole one, goes when it is resumed.
+        """
         if self.path is not None:
+            if self.n_written >= 0:
+                _storage.remove_parts(self.path)
             for name, array in zip(LABELS, labels, strict=True):
                 if array is not None:
                     self.labels[name] = dict(_storage.parts_of(name, array))

@@ -20,11 +20,14 @@ data is read. Version 1 had no "arrays", and its arrays began anywhere: they are
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
+import re
+import secrets
 import struct
-import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -37,6 +40,9 @@ from fastbpr._text_labels import TextLabels
 from fastbpr._version import __version__
 
 VERSION = 2
+PART = ".part"  # how the names of files end that are being written
+TOKEN_BYTES = 4  # of chance in such a name, in hexadecimal
+LONGEST = 220  # bytes of a file's name that go into it; file systems take 255, of which others are for the rest
 DAMAGED = "cannot be read as one: it is damaged or of another kind"
 # What NumPy, zipfile and json raise for files that are cut short, edited or of another kind. OSError and MemoryError
 # are about the machine: no more is read or allocated than the file has.
@@ -67,13 +73,16 @@ def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
     _validation.check_path("path", path)
     path = Path(os.path.realpath(path))  # a link stays a link
     _validation.check_output("path", str(path))
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    mode = path.stat().st_mode & 0o777 if path.exists() else None
+    temporary = path.with_name(f"{first_part(path.name)}{secrets.token_hex(TOKEN_BYTES)}{PART}")
+    opener = functools.partial(os.open, mode=0o666 if mode is None else mode)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb", opener=opener) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, current_mode(path))
+        if mode is not None:
+            os.chmod(temporary, mode)  # with what the umask took
         os.replace(temporary, path)
     except BaseException as error:
         with contextlib.suppress(OSError):
@@ -106,14 +115,22 @@ def parts_of(name: str, array: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         yield name, array
 
 
-def current_mode(path: Path) -> int:
-    """Return the permissions of the file at `path`, or those a new file would get."""
-    try:
-        return path.stat().st_mode & 0o777
-    except FileNotFoundError:
-        umask = os.umask(0)
-        os.umask(umask)
-        return 0o666 & ~umask
+def first_part(name: str) -> str:
+    """Return what the names of files that are to become `name` begin with; a very long name is shortened for it."""
+    encoded = os.fsencode(name)
+    if len(encoded) > LONGEST:
+        name = f"{encoded[:LONGEST].decode(errors='ignore')}~{zlib.crc32(encoded):08x}"
+    return f".{name}."
+
+
+def remove_parts(path: str | os.PathLike) -> None:
+    """Delete what killed processes have left of files that were to become `path`."""
+    path = Path(os.path.realpath(path))
+    part = re.compile(rf"{re.escape(first_part(path.name))}[0-9a-f]{{{2 * TOKEN_BYTES}}}{re.escape(PART)}")
+    for name in os.listdir(path.parent):
+        if part.fullmatch(name):
+            with contextlib.suppress(OSError):
+                os.unlink(path.with_name(name))
 
 
 def sync_folder(folder: Path) -> None:

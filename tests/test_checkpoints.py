@@ -329,6 +329,17 @@ def test_a_process_may_be_killed_at_any_moment(tmp_path):
     assert_same_model(BPR.load(out), BPR.load(whole))
 
 
+def test_what_a_killed_process_left_goes_when_it_is_resumed(tmp_path):
+    path = tmp_path / "run.npz"
+    with pytest.raises(Killed):
+        fit(model_of("plain"), "plain", checkpoint=path, every=1, callback=killed_after(2))
+    others = {".run.npz.kept.part", ".run.npz.1.01234567.part", ".other.npz.01234567.part"}
+    for name in (*others, ".run.npz.01234567.part", ".run.npz.89abcdef.part"):
+        (tmp_path / name).write_bytes(b"half")
+    fit(model_of("plain"), "plain", checkpoint=path, resume=True)
+    assert set(os.listdir(tmp_path)) == {"run.npz"} | others
+
+
 # ---- what is refused ------------------------------------------------------------------------------------------------
 
 

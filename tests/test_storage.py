@@ -388,6 +388,34 @@ def test_a_new_file_gets_the_usual_permissions_and_an_old_one_keeps_its_own(mode
         os.umask(previous)
 
 
+def test_nobody_else_gets_other_permissions_while_a_file_is_written(model, path, monkeypatch):
+    """The umask is one for all threads of a process; and what was private is so from its first byte on."""
+    model.save(path)
+    path.chmod(0o600)
+    modes = []
+    add = _storage.Writer.add
+
+    def looked_at(writer, *arguments):
+        modes.append(os.fstat(writer.file.fileno()).st_mode & 0o777)
+        return add(writer, *arguments)
+
+    def changed(_):
+        raise AssertionError("the umask of the process was changed")
+
+    monkeypatch.setattr(_storage.Writer, "add", looked_at)
+    monkeypatch.setattr(os, "umask", changed)
+    model.save(path)
+    model.save(path.with_name("new"))
+    assert set(modes[: len(modes) // 2]) == {0o600}
+
+
+@pytest.mark.parametrize("name", ["n" * 245, "n" * 255, "ñ" * 127, "n" * 221])
+def test_the_longest_names_that_a_file_may_have_are_fine(model, tmp_path, name):
+    model.save(tmp_path / name)
+    model.save(tmp_path / name)
+    assert os.listdir(tmp_path) == [name]
+
+
 def test_a_missing_file_is_missing(path):
     with pytest.raises(FileNotFoundError):
         BPR.load(path)
