@@ -293,6 +293,14 @@ def test_labels_that_need_pickle_are_refused_and_the_old_file_stays(model, path)
     assert os.listdir(path.parent) == [path.name]
 
 
+def test_times_without_a_unit_which_cannot_be_loaded_are_not_saved(model, path):
+    odd = copy.copy(model)
+    odd.item_labels = np.arange(100).astype("m8")
+    with pytest.raises(TypeError, match="item_labels must have a unit of time to be saved, got dtype timedelta64"):
+        odd.save(path)
+    assert not path.exists()
+
+
 def test_a_failed_write_leaves_the_old_file_and_no_rest(model, path, monkeypatch):
     model.save(path)
     kept = path.read_bytes()

@@ -34,6 +34,8 @@ def check_storable(name: str, labels: np.ndarray) -> None:
         check_text_labels(name, labels)
     elif labels.dtype.kind not in "biufcmMU" or labels.dtype.char in "gG":
         raise TypeError(f"{name} must be all numbers or all strings to be saved, got dtype {labels.dtype}. Convert it.")
+    elif labels.dtype.kind in "mM" and np.datetime_data(labels.dtype)[0] == "generic":
+        raise TypeError(f"{name} must have a unit of time to be saved, got dtype {labels.dtype}. Convert it.")
 
 
 def check_text_parts(text: np.ndarray, ends: np.ndarray) -> None:
