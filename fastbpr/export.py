@@ -209,7 +209,7 @@ def write(
     kind = _validation.check_export_format("path", path)
     pyarrow = _validation.require("pyarrow", extra="io", purpose="Writing tables")
     labels = {what: arrow_labels(pyarrow, model, what) for what in dict(label_columns.values())}
-    names = pyarrow.array(model.item_names, pyarrow.string()) if title_columns else None
+    names = arrow_column(pyarrow, "item_names", model.item_names) if title_columns else None
     fields = [(column, labels[what].type) for column, (what, _) in label_columns.items()]
     fields += [("rank", pyarrow.int32()), ("score", pyarrow.float32())]
     schema = pyarrow.schema([*fields, *((column, names.type) for column in title_columns)])
@@ -251,4 +251,10 @@ def arrow_labels(pyarrow: Any, model: Any, what: str) -> Any:
     labels = getattr(model, f"{what}_labels")
     if labels is None:
         labels = np.arange(len(getattr(model, f"{what}_factors")))
-    return pyarrow.array(labels, pyarrow.string()) if labels.dtype.kind in "OUS" else pyarrow.array(labels)
+    return arrow_column(pyarrow, f"{what}_labels", labels)
+
+
+def arrow_column(pyarrow: Any, name: str, values: np.ndarray) -> Any:
+    """Return labels or titles as pyarrow has them."""
+    with _validation.exportable(name, (pyarrow.ArrowException, UnicodeError)):
+        return pyarrow.array(values, pyarrow.string() if values.dtype.kind in "OUS" else None)

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pyarrow.parquet
 import pytest
+import scipy.sparse
 from command_line import assert_refused
 from helpers import fit
 
@@ -166,6 +167,26 @@ def test_bad_arguments_are_named_and_nothing_is_left(labelled, tmp_path, options
     with pytest.raises(error, match=re.escape(message)):
         export.neighbours(labelled, path, show_progress=False, **options)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("labels", "error"),
+    [
+        (np.array([1 + 1j, 2, 3]), TypeError),
+        (np.arange(3).astype("m8"), TypeError),
+        ([("a", 1), ("b", 2), ("c", 3)], TypeError),
+        ([b"\xff", b"b", b"c"], TypeError),
+        (["\ud800", "b", "c"], ValueError),
+    ],
+)
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_labels_that_a_table_cannot_hold_are_named(labels, error, ending, tmp_path):
+    model = BPR(factors=2, iterations=1).fit(scipy.sparse.csr_array(np.eye(3)), show_progress=False)
+    model.item_labels = np.empty(3, dtype=object) if isinstance(labels, list) else labels
+    model.item_labels[:] = labels
+    with pytest.raises(error, match="item_labels must be real numbers, dates or valid text to be exported, got others"):
+        export.neighbours(model, tmp_path / f"table.{ending}", show_progress=False)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_models_that_are_not_fitted_or_have_no_titles_are_refused(communities, tmp_path):

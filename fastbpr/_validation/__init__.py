@@ -191,6 +191,7 @@ from fastbpr._validation.index import (
     check_option_of,
     check_some_lists,
     check_titles_known,
+    exportable,
 )
 from fastbpr._validation.lightfm import (
     check_all_have_features,
@@ -547,6 +548,7 @@ __all__ = [
     "check_with_contexts",
     "check_zones",
     "counted",
+    "exportable",
     "hashable",
     "names_of_features",
     "readable",

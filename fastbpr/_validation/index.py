@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,18 @@ def check_export_format(name: str, path: Any) -> str:
     if ending not in (".csv", ".parquet"):
         raise ValueError(f"{name} must end with .parquet or .csv, got {str(path)!r}.")
     return ending[1:]
+
+
+@contextlib.contextmanager
+def exportable(name: str, errors: tuple[type[Exception], ...]) -> Iterator[None]:
+    """Turn pyarrow's complaint about labels that its tables do not have into ours."""
+    try:
+        yield
+    except errors as error:
+        kind = ValueError if isinstance(error, UnicodeError) else TypeError
+        raise kind(
+            f"{name} must be real numbers, dates or valid text to be exported, got others ({error}). Convert them."
+        ) from error
 
 
 def check_option_of(option: str, value: Any, what: str, only: str) -> None:
