@@ -39,7 +39,9 @@ class HybridBPR(BPR):
         As in `BPR`.
     own_vectors : bool or mapping, default True
         Whether rows with features have a vector of their own, too (o_u; o_i and c_i). A mapping with the keys ``user``
-        and ``item`` sets them apart. Rows without any feature need one to be anything.
+        and ``item`` sets them apart. Rows without any feature need one to be anything. What `fold_in_items` finds for
+        an item is such a vector: a model without goes on from the item's features alone, and where an item's features
+        are given only after it was folded in, what they say comes on top.
     item_own_rate, user_own_rate : float, defaults 0.1 and 0.3
         From above 0 to 1. How far the own vectors of rows with features follow training, from slowly to at once. The
         lower, the more is left to the features, and learned about items that are new.
