@@ -1,19 +1,22 @@
 """Vectors of users whom training has not seen, with the items' vectors and biases as they are.
 
-For a user with the items P, and the negatives N, let t_ij = b_j + p . q_j - b_i - p . q_i. The vector comes near the
-minimum of
+For a user with the items P, and the negatives N, let s_i = b_i + p . q_i. The vector comes near the minimum of
 
-    f(p) = mean over i in P, j in N of softplus(t_ij) + regularization / 2 * |p|^2,    softplus(t) = ln(1 + exp(t)),
+    f(p) = mean over i in P of ln(1 + draws * mean over j in N of exp(s_j - s_i)) + regularization / 2 * |p|^2,
 
-which is the loss that training lowers by one triplet at a time (Rendle et al., 2009), with the items fixed. There is
-one minimum, as f is strictly convex for a positive regularization. N is one sample of items for all
-users, without those that the user has: negatives drawn anew for each step would keep steps from coming to rest, and
-others for each user would cost more. `_kernels/newcomers.pyx` takes about seven steps. Those of Newton's method,
-five to ten with a matrix of second derivatives each, took fifty times as long.
+which is strictly convex for a positive regularization. With `draws` negatives in a step of training, it lies above the
+mean of training's own loss: of that of a softmax, ln(1 + the sum over the draws of exp(s_j - s_i)), as the logarithm is
+concave; and of that of the best of the draws (Rendle et al., 2009, for one of them), as the sum has it among others.
+Unlike these, it needs one exp for each item, not for each pair or set of items.
+
+N is one sample of items for all users, without those that the user has: negatives drawn anew for each step would keep
+steps from coming to rest, and others for each user would cost more. Where draws are many, what counts are the few best
+of the sample, which therefore is larger. `_kernels/newcomers.pyx` takes the steps.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,14 +24,16 @@ import scipy.sparse
 
 from fastbpr import _alignment, _labels, _validation
 from fastbpr._kernels import newcomers
+from fastbpr._negatives import WARP_LOSSES, Recipe
 from fastbpr._tables import LANES, aligned_zeros
 
 MIN_REGULARIZATION = 1e-4  # without any, the vector of a user whose items can be told from the others is infinite
 N_NEGATIVES = 1000  # that items are compared with, and ...
-N_COMPARED = 800  # ... users, of whom there are more
+N_COMPARED = 800  # ... users, of whom there are more; ...
+N_COMPARED_HARD = 1600  # ... where draws are more than ...
+HARD = 8
 N_FIRST = 128  # of these, that first steps look at
-NEAR = 0.02  # what a next step may still promise, relative to the value, and ...
-NEAR_FIRST = 0.05  # ... with the first negatives
+NEAR = 0.1  # what the last two steps may have gained, and a next one promise, relative to the value
 SHARE = 32  # users that are worth a thread
 SEED = 0  # of the sample of negatives
 
@@ -55,6 +60,17 @@ def columns_of(
     )
     found.sort_indices()
     return found
+
+
+def draws_of(recipe: Recipe) -> float:
+    """Return of how many uniform negatives a step of training takes all, or the best, about."""
+    if recipe.loss == "softmax":
+        return recipe.n_negatives * recipe.n_candidates
+    if recipe.loss in WARP_LOSSES:  # they draw until one is good enough, and then weigh the step by how soon that was
+        return math.e * recipe.n_negatives
+    if recipe.negatives == "adaptive":
+        return 1 / recipe.adaptive_rank
+    return recipe.n_candidates
 
 
 class Negatives(NamedTuple):
@@ -84,6 +100,11 @@ class Compared(NamedTuple):
     mean: np.ndarray  # float32 (width,)
     spread: np.ndarray  # float32 (width,)
     basis: np.ndarray  # float32 (width, width)
+
+    @classmethod
+    def for_draws(cls, item_factors: np.ndarray, item_biases: np.ndarray, draws: float) -> Compared:
+        """Draw a sample that does for so many draws."""
+        return cls.of(Negatives.of(item_factors, item_biases, N_COMPARED if draws <= HARD else N_COMPARED_HARD))
 
     @classmethod
     def of(cls, negatives: Negatives) -> Compared:
@@ -124,6 +145,7 @@ def fold_in_users(
     indices: np.ndarray,  # the items that each user has, ascending
     regularization: float,
     compared: Compared,
+    draws: float = 1,
     num_threads: int = 1,
 ) -> np.ndarray:
     """Return the users' vectors, float32 (n_users, factors); zero for those with no item, or with every negative."""
@@ -140,9 +162,9 @@ def fold_in_users(
         np.ascontiguousarray(item_biases, dtype=np.float32),
         *compared,
         min(N_FIRST, n_places),
+        draws,
         max(regularization, MIN_REGULARIZATION),
         NEAR,
-        NEAR_FIRST,
         aligned_zeros(max(1, min(num_threads, n_users // SHARE)), size),
         vectors,
         np.zeros(n_users, dtype=np.int32),

@@ -7,13 +7,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from fastbpr import _fold_in, _fold_in_items, _growth, _parameters, _presets, _validation
+from fastbpr import _fold_in, _fold_in_items, _growth, _parameters, _validation
 from fastbpr._factor_model import FactorModel
+from fastbpr._negatives import Recipe
 from fastbpr._schedules import Positives
 from fastbpr._threads import effective_threads
 
 Self = TypeVar("Self", bound="Newcomers")
-UNIFORM = {"loss": "bpr", "negatives": "uniform"}
 
 
 class Newcomers(FactorModel):
@@ -23,12 +23,13 @@ class Newcomers(FactorModel):
         """Return a model of other users and the same items, from what these users have, without training.
 
         The items' vectors and biases stay as they are. Each user's vector comes within a few percent of the least value
-        of the loss that training lowers: over all pairs of an item that the user has (of 4,000 at most) and one of a
-        sample of 800 items that the user has not, the mean of ``-ln sigmoid(margin)``, plus half the users'
-        regularization (of 0.0001 at least) times the squared length of the vector. This is so whatever the model's
-        loss; where training had a softmax or dynamic negatives, which want more of it, the regularization is divided by
-        8 or 4. The sample is the same for all users and in every call, so the same items give the same vector, bit for
-        bit, whoever else is folded in and on any number of threads.
+        of a bound of the loss that training lowers: with ``n`` negatives in a step, which all count (``softmax``) or of
+        which the best does, the mean over the items i that the user has (of 4,000 at most) of
+        ``ln(1 + n * mean of exp(s_j - s_i))``, plus half the users' regularization (of 0.0001 at least) times the
+        squared length of the vector. Here s are scores, and j goes through a sample of 800 items that the user has not,
+        or of 1,600 for an ``n`` over 8; ``warp`` and ``k-os-warp`` count as 2.7 times `max_sampled` negatives, and
+        ``adaptive`` ones as 1 / `adaptive_rank`. The sample is the same for all users and in every call, so the same
+        items give the same vector, bit for bit, whoever else is folded in and on any number of threads.
 
         Parameters
         ----------
@@ -157,7 +158,7 @@ class Newcomers(FactorModel):
         factors = _validation.check_tables(self, finite=True)
         liked = _validation.check_likes_known(self._liked)
         users_of, item_labels, item_names = _fold_in_items.users_of(self, item_users, item_labels, item_names)
-        recipe = _parameters.recipe_of(SimpleNamespace(**self.settings))
+        recipe = self._recipe()
         n_draws = recipe.n_draws if recipe.loss == "softmax" else recipe.n_candidates
         known = _fold_in_items.Known.of(
             factors, liked, self._compared_with()[1], self._strengths(), n_draws, self.settings["item_bias"]
@@ -170,9 +171,13 @@ class Newcomers(FactorModel):
     def _vectors_of_users(self, indptr: np.ndarray, indices: np.ndarray) -> np.ndarray:
         """Return the vectors of users who have these items, ascending."""
         (items, biases), _, compared = self._compared_with()
-        strength = self._strengths()["user"] * _presets.hardness(UNIFORM) / _presets.hardness(self.settings)
+        draws, strength = _fold_in.draws_of(self._recipe()), self._strengths()["user"]
         threads = effective_threads(self.num_threads)
-        return _fold_in.fold_in_users(items, biases, indptr, indices, strength, compared, threads)
+        return _fold_in.fold_in_users(items, biases, indptr, indices, strength, compared, draws, threads)
+
+    def _recipe(self) -> Recipe:
+        """Return what a step of training was."""
+        return _parameters.recipe_of(SimpleNamespace(**self.settings))
 
     def _strengths(self) -> dict[str, float]:
         """Return the strengths of regularization in training, which must have compared items."""
@@ -190,6 +195,7 @@ class Newcomers(FactorModel):
             one is not other or one.flags.writeable for one, other in zip(arrays, kept[0], strict=True)
         ):
             tables = _validation.check_tables(self, finite=True)[1:]
-            negatives, compared = _fold_in.Negatives.of(*tables), _fold_in.Negatives.of(*tables, _fold_in.N_COMPARED)
-            kept = self._compared["newcomers"] = (arrays, negatives, _fold_in.Compared.of(compared))
+            negatives = _fold_in.Negatives.of(*tables)
+            compared = _fold_in.Compared.for_draws(*tables, _fold_in.draws_of(self._recipe()))
+            kept = self._compared["newcomers"] = (arrays, negatives, compared)
         return kept

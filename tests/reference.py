@@ -233,50 +233,55 @@ def top_k(scores, n, candidates, excluded=()):
     return ids, best
 
 
-def fold_in_user(own, item_factors, item_biases, compared, regularization, n_first, near, near_first):
-    """Return a user's vector by the steps of the kernel, which describes them; sums go over all pairs here."""
+def fold_in_user(own, item_factors, item_biases, compared, regularization, draws, n_first, near):
+    """Return a user's vector by the steps of the kernel, which describes them, with sums as the formulas have them."""
     basis, spread, mean = (np.asarray(part, dtype=float) for part in (compared.basis, compared.spread, compared.mean))
-    positives = item_factors.astype(float) @ basis[: item_factors.shape[1]]
-    positives, positive_biases = positives[own], item_biases[own].astype(float)
+    positives = item_factors.astype(float)[own] @ basis[: item_factors.shape[1]]
+    positive_biases = item_biases[own].astype(float)
     free = np.zeros(len(compared.rows), dtype=bool)
     free[compared.places[~np.isin(compared.sampled, own)]] = True
     apart, variance = positives.mean(axis=0) - mean, positives.var(axis=0)
-    vector, conjugate = np.zeros(len(mean)), 0
+    vector = direction = last_gradient = np.zeros(len(mean))
     n_places = n_first if free[:n_first].any() and n_first < len(free) else len(free)
     slope = length = last_promised = 0
-    direction = last_gradient = np.zeros(len(mean))
-    for step in range(100):
+    last_value = value_before = np.inf
+    is_new = False
+    for _ in range(200):
         places = np.flatnonzero(free[:n_places])
         negatives, biases = compared.rows[places].astype(float), compared.biases[places].astype(float)
-        s = sigmoid((negatives @ vector + biases)[None] - (positives @ vector + positive_biases)[:, None])
-        w = s * (1 - s)
-        gradient = (s.sum(axis=0) @ negatives - s.sum(axis=1) @ positives) / s.size + regularization * vector
+        odds = draws * np.exp((negatives @ vector + biases)[None] - (positives @ vector + positive_biases)[:, None])
+        level = odds.mean(axis=1)
+        chances = level / (1 + level)
+        shares = odds[0] / odds[0].sum()
+        chance, curvature = chances.mean(), (chances * (1 - chances)).mean()
+        gradient = chance * shares @ negatives - chances @ positives / len(own) + regularization * vector
+        value = np.log(1 + level).mean() + regularization / 2 * vector @ vector
         ahead = gradient @ direction
         if slope < 0 and ahead > -slope / 2:
-            shorter = length * slope / (slope - ahead)
+            shorter = length * max(slope / (slope - ahead), 0.1)
             vector = vector + (shorter - length) * direction
             length = shorter
             continue
-        inverse = 1 / (w.mean() * (spread + variance) + regularization)
-        along = w.mean() * (apart * inverse) @ gradient / (1 + w.mean() * (apart * inverse) @ apart)
+        inverse = 1 / (chance * spread + curvature * variance + regularization)
+        along = curvature * (apart * inverse) @ gradient / (1 + curvature * (apart * inverse) @ apart)
         scaled = inverse * (gradient - along * apart)
         promised = gradient @ scaled
-        value = s.mean() + regularization / 2 * vector @ vector
-        if promised <= 0 or (step > 0 and promised / 2 <= (near if n_places == len(free) else near_first) * value):
+        if promised <= 0 or (promised / 2 <= near * value and value_before - value <= near * value):
             if n_places == len(free):
                 break
-            n_places, slope, last_promised = len(free), 0, 0
+            n_places, slope, last_promised, value_before, is_new = len(free), 0, 0, np.inf, True
             continue
         conjugate = max(0, (promised - scaled @ last_gradient) / last_promised) if last_promised > 0 else 0
         direction = conjugate * direction - scaled
         if gradient @ direction >= 0:
             direction = -scaled
         slope, last_gradient, last_promised = gradient @ direction, gradient, promised
+        value_before, last_value, is_new = value if is_new else last_value, value, False
         of_negatives, of_positives = negatives @ direction, positives @ direction
-        columns, rows = w.sum(axis=0), w.sum(axis=1)
-        squares = columns @ of_negatives**2 + rows @ of_positives**2
-        squares -= 2 * (rows @ of_positives) * (columns @ of_negatives) / w.sum()
-        length = -slope / (max(squares, 0) / s.size + regularization * direction @ direction)
+        middle = shares @ of_negatives
+        along = chance * shares @ (of_negatives - middle) ** 2
+        along += (chances * (1 - chances) * (of_positives - middle) ** 2).mean()
+        length = -slope / (along + regularization * direction @ direction)
         moves = np.append(compared.rows[:n_places].astype(float) @ direction, of_positives)
         length = min(length, 16 / np.sqrt((moves**2).mean()))
         vector = vector + length * direction

@@ -7,6 +7,7 @@ import pytest
 import reference
 import scipy.optimize
 import scipy.sparse
+import scipy.special
 from helpers import fit, matrix
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -36,29 +37,25 @@ def user_items():
 NEGATIVES = np.array([1, 4, 5, 6, 7, 10])
 
 
-def objective(vector, own, negatives, items, regularization):
-    """The formula, pair by pair."""
+def objective(vector, own, negatives, items, regularization, draws=1):
+    """The formula, item by item."""
     factors, biases = items
-    losses = [
-        np.logaddexp(0, -(vector @ (factors[i] - factors[j]) + biases[i] - biases[j]))
-        for i in own
-        for j in negatives
-        if j not in own
-    ]
-    return np.mean(losses) + regularization / 2 * vector @ vector
+    scores = factors @ vector + biases
+    others = np.array([j for j in negatives if j not in own])
+    level = np.log(draws) + scipy.special.logsumexp(scores[others]) - np.log(len(others))
+    return np.mean([np.logaddexp(0, level - scores[i]) for i in own]) + regularization / 2 * vector @ vector
 
 
-def least(own, negatives, items, regularization):
+def least(own, negatives, items, regularization, draws=1):
     """The minimum by a general method."""
-    found = scipy.optimize.minimize(
-        objective, np.zeros(items[0].shape[1]), args=(own, negatives, items, regularization), options={"gtol": 1e-7}
-    )
+    arguments = own, negatives, items, regularization, draws
+    found = scipy.optimize.minimize(objective, np.zeros(items[0].shape[1]), args=arguments, options={"gtol": 1e-7})
     return found.x
 
 
-def folded(rows, items, regularization=REGULARIZATION, n_negatives=1000, num_threads=1):
+def folded(rows, items, regularization=REGULARIZATION, n_negatives=1000, draws=1, num_threads=1):
     compared = _fold_in.Compared.of(_fold_in.Negatives.of(*items, n_negatives))
-    return _fold_in.fold_in_users(*items, rows.indptr, rows.indices, regularization, compared, num_threads)
+    return _fold_in.fold_in_users(*items, rows.indptr, rows.indices, regularization, compared, draws, num_threads)
 
 
 def random_items(n_items, factors, seed=3):
@@ -74,8 +71,8 @@ def kernel(kernels, monkeypatch):
 
 @pytest.mark.usefixtures("kernel")
 @pytest.mark.parametrize("factors", [1, 15, 16, 17, 64])
-@pytest.mark.parametrize("n_items", [2, 31, 300, 1500])
-def test_the_kernel_takes_the_steps_of_its_twin(n_items, factors):
+@pytest.mark.parametrize(("n_items", "draws"), [(2, 1), (31, 8), (300, 1), (300, 27.2), (1500, 1), (1500, 64)])
+def test_the_kernel_takes_the_steps_of_its_twin(n_items, draws, factors):
     """In single and double precision, the last steps may differ: near is what both come to rest by."""
     items = random_items(n_items, factors)
     n_own = [1, 1, 2, 7, 40]
@@ -83,26 +80,25 @@ def test_the_kernel_takes_the_steps_of_its_twin(n_items, factors):
     own = [np.sort(rng.choice(n_items, min(n, n_items - 1), replace=False)) for n in n_own]
     compared = _fold_in.Compared.of(_fold_in.Negatives.of(*items))
     indptr = np.append(0, np.cumsum([len(row) for row in own]))
-    vectors = _fold_in.fold_in_users(*items, indptr, np.concatenate(own), REGULARIZATION, compared)
+    vectors = _fold_in.fold_in_users(*items, indptr, np.concatenate(own), REGULARIZATION, compared, draws)
     for row, vector in zip(own, vectors, strict=True):
-        twin = reference.fold_in_user(
-            row, *items, compared, REGULARIZATION, _fold_in.N_FIRST, _fold_in.NEAR, _fold_in.NEAR_FIRST
-        )
+        twin = reference.fold_in_user(row, *items, compared, REGULARIZATION, draws, _fold_in.N_FIRST, _fold_in.NEAR)
         assert_allclose(vector, twin, rtol=1e-3, atol=1e-3 * np.abs(twin).max())
 
 
 @pytest.mark.usefixtures("kernel")
+@pytest.mark.parametrize("draws", [1, 64])
 @pytest.mark.parametrize("factors", [3, 64])
-def test_the_gradient_vanishes_where_the_kernel_comes_to_rest_late(factors, monkeypatch):
+def test_the_gradient_vanishes_where_the_kernel_comes_to_rest_late(factors, draws, monkeypatch):
     monkeypatch.setattr(_fold_in, "NEAR", 1e-9)
     items = random_items(60, factors)
     rows = scipy.sparse.csr_array(np.random.default_rng(4).random((4, 60)) < 0.2)
     exact = tuple(array.astype(float) for array in items)
-    for user, vector in enumerate(folded(rows, items).astype(float)):
+    for user, vector in enumerate(folded(rows, items, draws=draws).astype(float)):
         own = rows[[user]].indices
 
         def value(vector, own=own):
-            return objective(vector, own, range(60), exact, REGULARIZATION)
+            return objective(vector, own, range(60), exact, REGULARIZATION, draws)
 
         assert np.abs(scipy.optimize.approx_fprime(vector, value, 1e-6)).max() < 1e-4
         assert np.abs(scipy.optimize.approx_fprime(0 * vector, value, 1e-6)).max() > 1e-2
@@ -114,29 +110,31 @@ def test_softplus_and_its_slope_neither_overflow_nor_lose_small_values():
     assert_allclose(slope, [0, np.exp(-20), 0.5, 1, 1], rtol=1e-6)
 
 
-@pytest.mark.parametrize("regularization", [1.0, REGULARIZATION, 0.0])
+@pytest.mark.parametrize("draws", [1, 8, 256])
+@pytest.mark.parametrize("regularization", [1.0, REGULARIZATION, 1e-3, 0.0])
 @pytest.mark.usefixtures("kernel")
-def test_a_vectors_loss_is_within_five_percent_of_the_least(items, user_items, regularization):
-    vectors = folded(user_items, items, regularization)
+def test_a_vectors_loss_is_within_five_percent_of_the_least(items, user_items, regularization, draws):
+    vectors = folded(user_items, items, regularization, draws=draws)
     assert vectors.dtype == np.float32
     at_least = max(regularization, _fold_in.MIN_REGULARIZATION)
     for user in range(3):
         own = user_items[[user]].indices
-        best = objective(least(own, range(12), items, at_least), own, range(12), items, at_least)
-        value = objective(vectors[user].astype(float), own, range(12), items, at_least)
-        assert value <= 1.05 * best
-        assert value < objective(np.zeros(3), own, range(12), items, at_least)
+        arguments = own, range(12), items, at_least, draws
+        value = objective(vectors[user].astype(float), *arguments)
+        assert value <= 1.05 * objective(least(*arguments), *arguments)
+        assert value < objective(np.zeros(3), *arguments)
 
 
 @pytest.mark.usefixtures("kernel")
 @pytest.mark.parametrize("scale", [10.0, 100.0])
 def test_steps_that_overshoot_are_shortened(items, user_items, scale):
+    """With scores so far apart the function is all but made of flat pieces, and its edges are not looked for."""
     large = items[0] * scale, items[1] * scale
     vectors = folded(user_items, large, 1e-3)
     for user in range(3):
-        own = user_items[[user]].indices
-        best = objective(least(own, range(12), large, 1e-3), own, range(12), large, 1e-3)
-        assert objective(vectors[user].astype(float), own, range(12), large, 1e-3) <= 1.05 * best + 1e-3
+        arguments = user_items[[user]].indices, range(12), large, 1e-3
+        best, at_zero = (objective(vector, *arguments) for vector in (least(*arguments), np.zeros(3)))
+        assert objective(vectors[user].astype(float), *arguments) - best < 0.6 * (at_zero - best)
 
 
 def test_single_precision_finds_the_same_minimum(items, user_items):
@@ -165,8 +163,8 @@ def test_users_with_very_many_items_are_fitted_to_some_at_equal_distances(kernel
 
     def value(vector):
         positives, others = exact[0][some] @ vector + exact[1][some], np.setdiff1d(negatives, many)
-        margins = positives[:, None] - exact[0][others] @ vector - exact[1][others]
-        return np.logaddexp(0, -margins).mean() + REGULARIZATION / 2 * vector @ vector
+        level = scipy.special.logsumexp(exact[0][others] @ vector + exact[1][others]) - np.log(len(others))
+        return np.logaddexp(0, level - positives).mean() + REGULARIZATION / 2 * vector @ vector
 
     found = scipy.optimize.minimize(value, np.zeros(5), options={"gtol": 1e-5})
     assert value(vector) <= 1.02 * found.fun
@@ -205,13 +203,36 @@ def test_no_users_are_no_vectors(items):
     assert folded(scipy.sparse.csr_array((0, 12), dtype=bool), items).shape == (0, 3)
 
 
+@pytest.mark.parametrize("regularization", [0.01, 1e-3, 0.0])
+def test_lists_of_users_with_one_item_or_all_but_one_are_finite_and_fit(communities, regularization):
+    """With little regularization, vectors become long before the next item is as good as one's own."""
+    model = fit(communities, iterations=20, regularization=regularization)
+    one = model.fold_in_users(scipy.sparse.csr_array(np.eye(100)))
+    scores = one @ model.item_factors.T + model.item_biases
+    assert (np.argsort(-scores, axis=1)[:, :25] == np.arange(100)[:, None]).any(axis=1).mean() > 0.95
+    but_one = model.fold_in_users(scipy.sparse.csr_array(1 - np.eye(100)))
+    assert np.isfinite(but_one).all()
+    scores = but_one @ model.item_factors.T + model.item_biases
+    assert (scores.argmin(axis=1) == np.arange(100)).mean() > 0.95
+
+
+@pytest.mark.parametrize("bias", [-10.0, 10.0])
+def test_an_item_that_nobody_else_has_still_leads_its_users_list(items, bias):
+    factors, biases = items
+    biases = biases.copy()
+    biases[3] = bias
+    rows = scipy.sparse.csr_array(np.eye(12)[[3]])
+    vector = folded(rows, (factors, biases), 1e-3)[0]
+    assert (factors @ vector + biases).argmax() == 3
+
+
 def test_a_sample_of_negatives_comes_near_all_of_them(monkeypatch):
     monkeypatch.setattr(_fold_in, "NEAR", 1e-6)
     rng = np.random.default_rng(4)
     items = rng.normal(size=(3000, 4)), rng.normal(size=3000)
     rows = scipy.sparse.csr_array(rng.random((5, 3000)) < 0.01)
     sampled, whole = (folded(rows, items, n_negatives=n) for n in (1000, 3000))
-    assert (np.linalg.norm(sampled - whole, axis=1) < 0.2 * np.linalg.norm(whole, axis=1)).all()
+    assert (np.linalg.norm(sampled - whole, axis=1) < 0.3 * np.linalg.norm(whole, axis=1)).all()
     assert (sampled != whole).any()
 
 

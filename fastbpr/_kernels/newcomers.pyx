@@ -1,42 +1,45 @@
 """Vectors of new users, with the items as they are: the minimum of a convex function, by conjugate gradients.
 
-For a user with items P, and N of the sample that the user has not, let t_ij = b_j + p . q_j - b_i - p . q_i, and
+For a user with items P, and N of the sample that the user has not, let s_i = b_i + p . q_i, and
 
-    f(p)  = mean over i in P, j in N of softplus(t_ij) + regularization / 2 * |p|^2
-    f'(p) = mean of s_ij (q_j - q_i) + regularization * p,    s_ij = sigmoid(t_ij)
+    f(p)   = mean over i in P of softplus(l - s_i) + regularization / 2 * |p|^2,
+    l      = ln(draws * mean over j in N of exp(s_j))
+    f'(p)  = mean over i in P of c_i (m - q_i) + regularization * p
+    f''(p) = mean over i in P of c_i (1 - c_i) (m - q_i) (m - q_i)^T + c V + regularization
 
-With w_ij = s_ij (1 - s_ij), all that is wanted of pairs is S_i, S_j, W_i and W_j, the sums of s and w over the other
-side. With e_j = exp(b_j + p . q_j - c) and e_i = exp(b_i + p . q_i - c), s_ij = (e_j / e_i) / (1 + e_j / e_i):
-exponentials of scores, and a division for two pairs.
+with the chances c_i = sigmoid(l - s_i) that negatives are preferred, their mean c, and the mean m and the covariance V
+of the sample, in which j has the share exp(s_j) / (sum over N of exp).
 
 Vectors are turned into the basis in which the covariance of the sample is diagonal, `spread`. There, about
 
-    f''(p) = w (diag(spread + variance of P) + d d^T) + regularization,    d = mean of P - mean of the sample,
+    f''(p) = diag(c spread + w variance of P) + w d d^T + regularization,    d = mean of P - mean of the sample,
 
-with w the mean of w_ij, has an inverse at hand (Sherman & Morrison). Directions are conjugate by Polak & Ribiere, from
-gradients through this inverse; a step's length is Newton's, with w_ij taken for W_i W_j / (sum of w). Where a step has
-gone so far past the least value that the function rises, the secant leads back. The first steps, which are long, look
-at a part of the sample only.
+with w the mean of c_i (1 - c_i), has an inverse at hand (Sherman & Morrison). Directions are conjugate by Polak &
+Ribiere, from gradients through this inverse; a step's length is Newton's. Where a step has gone so far past the least
+value along its direction that the function rises, the secant leads back. The first steps, which are long, look at a
+part of the sample only.
 
 Layout: rows have `width` floats, a multiple of LANES, zero behind the factors. The sample is there twice, by rows and
 by columns, of n_places places, a multiple of LANES; those behind the sample are never compared with.
 """
 from cython.parallel cimport prange, threadid
-from libc.math cimport sqrtf
+from libc.math cimport logf, sqrtf
 from libc.stdint cimport int16_t, int32_t, int64_t
 from libc.string cimport memcpy, memset
 
-from fastbpr._kernels.pointwise cimport LANES, Row, dot, exp_float, sum_lanes
+from fastbpr._kernels.pointwise cimport LANES, Row, dot, exp_float, pull_of, softplus_of, sum_lanes
 from fastbpr._kernels.prefetch cimport prefetch_row
 
 cdef enum:
-    MOST_STEPS = 100  # of which five to eight are taken
+    MOST_STEPS = 200  # of which four to ten are taken, and some twenty with hundreds of draws
     MOST_FETCHED = 64  # items whose vectors are fetched before they are needed
     MOST_ITEMS = 4000  # of a user; so many, at equal distances, stand for more
 
-cdef float MOST_ODDS = 1e18  # beyond, s is 1 in single precision
-cdef float WIDEST = 40  # scores that are further apart have no common c
+cdef float BARRED = -1e30  # the score of what the user has
 cdef float LONGEST = 16  # that scores move in a step, root mean square: far off, curvatures say nothing
+cdef float SHORTEST = 0.1  # of a step to which a secant shortens it: what is flat here and steep there misleads it
+cdef float FAR = 3e38  # a value that is not known
+cdef float LEAST_CURVATURE = 1e-37  # by which one can divide
 
 MAX_ITEMS = MOST_ITEMS
 
@@ -50,23 +53,25 @@ cdef struct Sample:
     Py_ssize_t n_places
     Py_ssize_t n_first      # the part that the first steps look at
     Py_ssize_t width
+    float draws
 
 cdef struct User:
     Py_ssize_t n_items      # |P|
     Py_ssize_t n_places     # places at hand: all or the first
-    float n_pairs
+    Py_ssize_t n_free       # |N|
     float regularization
+    float chance            # c
+    float curvature         # w
+    float value             # f
     float* items            # (n_items, width), in the basis
-    float* free             # (n_places,): 1, or 0 for what the user has
-    float* scores           # (n_items,): b_i + p . q_i
-    float* slopes           # (n_items,): S_i
-    float* curvatures       # (n_items,): W_i
+    float* bars             # (n_places,): 0, or BARRED for what the user has
+    float* scores           # (n_items,): s_i
+    float* chances          # (n_items,): c_i / |P|
     float* moves            # (n_items,): direction . q_i
     float* other_scores     # (n_places,): the same of the sample
-    float* other_slopes
-    float* other_curvatures
+    float* other_chances    # (n_places,): c times the shares
     float* other_moves
-    float* odds             # (n_places,): e_j
+    float* room             # (n_places,)
     float* vector           # (width,): p, in the basis
     float* gradient
     float* last_gradient
@@ -77,7 +82,6 @@ cdef struct User:
 
 
 # ---- sums ------------------------------------------------------------------------------------------------------------
-
 
 cdef inline void add_rows(Row total, const float* factors, const Row rows, Py_ssize_t n_rows, Py_ssize_t stride,
                           Py_ssize_t width) noexcept nogil:
@@ -103,111 +107,75 @@ cdef inline void add_rows(Row total, const float* factors, const Row rows, Py_ss
             total[f] += a * row[f]
 
 
-cdef inline void add_pairs(Row odds, Row slopes, Row curvatures, float one, float other, float* sums,
-                           Py_ssize_t n) noexcept nogil:
-    """Add s and w of two items and all places: to the places' sums, and to those of the items, in `sums`.
-
-    With x = odds_j / e_i, s = x r and w = s r, where r = 1 / (1 + x); both r are from one division.
-    """
-    cdef float[LANES] first_slopes, first_curvatures, second_slopes, second_curvatures
-    cdef float x, y, share, r, q
-    cdef Py_ssize_t group, k, j
+cdef inline float sum_of(const float* numbers, Py_ssize_t n) noexcept nogil:
+    """Sum, in lanes."""
+    cdef float[LANES] lanes
+    cdef float total = 0
+    cdef Py_ssize_t k, group
     for k in range(LANES):
-        first_slopes[k] = first_curvatures[k] = second_slopes[k] = second_curvatures[k] = 0
+        lanes[k] = 0
     for group in range(n // LANES):
         for k in range(LANES):
-            j = group * LANES + k
-            x = odds[j] * one
-            y = odds[j] * other
-            x = x if x < MOST_ODDS else MOST_ODDS
-            y = y if y < MOST_ODDS else MOST_ODDS
-            share = <float>1 / ((<float>1 + x) * (<float>1 + y))
-            r = share * (<float>1 + y)
-            q = share * (<float>1 + x)
-            x *= r
-            y *= q
-            r *= x
-            q *= y
-            first_slopes[k] += x
-            first_curvatures[k] += r
-            second_slopes[k] += y
-            second_curvatures[k] += q
-            slopes[j] += x + y
-            curvatures[j] += r + q
-    sums[0] = sum_lanes(first_slopes)
-    sums[1] = sum_lanes(first_curvatures)
-    sums[2] = sum_lanes(second_slopes)
-    sums[3] = sum_lanes(second_curvatures)
-
-
-cdef inline void odds_against(const User* user, float level) noexcept nogil:
-    """odds_j = exp(score_j - level), 0 for what the user has."""
-    cdef Row odds = <Row>user.odds
-    cdef Row scores = <Row>user.other_scores
-    cdef Row free = <Row>user.free
-    cdef Py_ssize_t j
-    for j in range(user.n_places):
-        odds[j] = free[j] * exp_float(scores[j] - level)
-
-
-cdef void compare(User* user) noexcept nogil:
-    """Fill the slopes and curvatures of both sides."""
-    cdef float[4] sums
-    cdef float level = 0, one, other
-    cdef Py_ssize_t i, second, n = user.n_items
-    cdef bint is_wide = False
-    memset(user.other_slopes, 0, user.n_places * sizeof(float))
-    memset(user.other_curvatures, 0, user.n_places * sizeof(float))
-    for i in range(n):
-        level += user.scores[i]
-    level /= <float>n
-    for i in range(n):
-        is_wide = is_wide or user.scores[i] - level > WIDEST or level - user.scores[i] > WIDEST
-    if not is_wide:
-        odds_against(user, level)
-    i = 0
-    while i < n:
-        second = i + 1 if i + 1 < n and not is_wide else i
-        one, other = exp_float(level - user.scores[i]), exp_float(level - user.scores[second])
-        if is_wide:
-            odds_against(user, user.scores[i])
-            one = 1
-        if second == i:
-            other = 0
-        add_pairs(<Row>user.odds, <Row>user.other_slopes, <Row>user.other_curvatures, one, other, sums, user.n_places)
-        user.slopes[i], user.curvatures[i] = sums[0], sums[1]
-        if second > i:
-            user.slopes[second], user.curvatures[second] = sums[2], sums[3]
-        i = second + 1
-
-
-cdef inline float sum_of(const float* numbers, Py_ssize_t n) noexcept nogil:
-    """Sum, in order."""
-    cdef float total = 0
-    cdef Py_ssize_t k
-    for k in range(n):
+            lanes[k] += numbers[group * LANES + k]
+    for k in range(n - n % LANES, n):
         total += numbers[k]
-    return total
+    return total + sum_lanes(lanes)
+
+
+cdef inline float highest_of(const float* numbers, Py_ssize_t n) noexcept nogil:
+    """The largest of n numbers, a multiple of LANES."""
+    cdef float[LANES] lanes
+    cdef float highest
+    cdef Py_ssize_t k, group
+    for k in range(LANES):
+        lanes[k] = numbers[k]
+    for group in range(1, n // LANES):
+        for k in range(LANES):
+            lanes[k] = numbers[group * LANES + k] if numbers[group * LANES + k] > lanes[k] else lanes[k]
+    highest = lanes[0]
+    for k in range(1, LANES):
+        highest = lanes[k] if lanes[k] > highest else highest
+    return highest
+
+
+cdef void compare(User* user, const Sample* sample) noexcept nogil:
+    """Fill the chances of both sides, their mean, the curvature and the value."""
+    cdef Row others = <Row>user.other_chances
+    cdef Row scores = <Row>user.other_scores
+    cdef float highest = highest_of(user.other_scores, user.n_places), total, level, chance
+    cdef float share = <float>1 / <float>user.n_items
+    cdef Py_ssize_t i, j
+    for j in range(user.n_places):
+        others[j] = exp_float(scores[j] - highest) if scores[j] > BARRED / 2 else <float>0
+    total = sum_of(user.other_chances, user.n_places)
+    level = highest + logf(sample.draws * total / <float>user.n_free)
+    user.chance = user.curvature = user.value = 0
+    for i in range(user.n_items):
+        chance = pull_of(user.scores[i] - level)
+        user.chances[i] = share * chance
+        user.chance += share * chance
+        user.curvature += share * chance * (<float>1 - chance)
+        user.value += share * softplus_of(user.scores[i] - level)
+    user.value += user.regularization / 2 * dot(user.vector, user.vector, sample.width)
+    for j in range(user.n_places):
+        others[j] *= user.chance / total
 
 
 # ---- steps -----------------------------------------------------------------------------------------------------------
 
 
 cdef void find_gradient(User* user, const Sample* sample) noexcept nogil:
-    """f' from the slopes of both sides."""
+    """f' from the chances of both sides."""
     cdef Row gradient = <Row>user.gradient
-    cdef float scale = <float>1 / user.n_pairs
     cdef Py_ssize_t f, width = sample.width
     memset(gradient, 0, width * sizeof(float))
-    add_rows(gradient, user.slopes, <const Row>user.items, user.n_items, width, width)
+    add_rows(gradient, user.chances, <const Row>user.items, user.n_items, width, width)
     for f in range(width):
-        gradient[f] = -gradient[f]
-    add_rows(gradient, user.other_slopes, <const Row>sample.rows, user.n_places, width, width)
-    for f in range(width):
-        gradient[f] = gradient[f] * scale + user.regularization * user.vector[f]
+        gradient[f] = user.regularization * user.vector[f] - gradient[f]
+    add_rows(gradient, user.other_chances, <const Row>sample.rows, user.n_places, width, width)
 
 
-cdef void scale_gradient(User* user, const Sample* sample, float curvature) noexcept nogil:
+cdef void scale_gradient(User* user, const Sample* sample) noexcept nogil:
     """The gradient through the inverse of what is about f''."""
     cdef Row scaled = <Row>user.scaled
     cdef Row gradient = <Row>user.gradient
@@ -217,40 +185,41 @@ cdef void scale_gradient(User* user, const Sample* sample, float curvature) noex
     cdef float weight = 0, along = 0
     cdef Py_ssize_t f
     for f in range(sample.width):
-        scaled[f] = <float>1 / (curvature * (spread[f] + variance[f]) + user.regularization)
+        scaled[f] = <float>1 / (user.chance * spread[f] + user.curvature * variance[f] + user.regularization)
     for f in range(sample.width):
         weight += apart[f] * scaled[f] * apart[f]
         along += apart[f] * scaled[f] * gradient[f]
-    along *= curvature / (1 + curvature * weight)
+    along *= user.curvature / (1 + user.curvature * weight)
     for f in range(sample.width):
         scaled[f] *= gradient[f] - along * apart[f]
 
 
 cdef float length_of_step(User* user, const Sample* sample, float slope) noexcept nogil:
     """Newton's length of a step along the direction, in which the function has this slope; fill the moves of scores."""
-    cdef float total = 0, own = 0, others = 0, squares = 0, length
+    cdef Row others = <Row>user.other_moves
+    cdef Row chances = <Row>user.other_chances
+    cdef Row squared = <Row>user.room
+    cdef float mean = 0, curvature, squares, most, length, chance
     cdef Py_ssize_t i, j, n = user.n_places
-    memset(user.other_moves, 0, n * sizeof(float))
-    add_rows(<Row>user.other_moves, user.direction, <const Row>sample.columns, sample.width, sample.n_places, n)
-    for i in range(user.n_items):
-        user.moves[i] = dot(user.direction, user.items + i * sample.width, sample.width)
-        total += user.curvatures[i]
-        own += user.curvatures[i] * user.moves[i]
-        squares += user.curvatures[i] * user.moves[i] * user.moves[i]
-    others = dot(user.other_curvatures, user.other_moves, n)
+    memset(others, 0, n * sizeof(float))
+    add_rows(others, user.direction, <const Row>sample.columns, sample.width, sample.n_places, n)
+    if user.chance > 0:
+        mean = dot(user.other_chances, user.other_moves, n) / user.chance
     for j in range(n):
-        user.odds[j] = user.other_moves[j] * user.other_moves[j]  # odds are room until the next comparison
-    squares += dot(user.other_curvatures, user.odds, n)
-    if total > 0:
-        squares -= 2 * own * (others / total)
-    squares = squares if squares > 0 else <float>0
-    squares = squares / user.n_pairs + user.regularization * dot(user.direction, user.direction, sample.width)
-    length = -slope / squares
+        squared[j] = (others[j] - mean) * (others[j] - mean)
+    curvature = dot(user.other_chances, user.room, n)
     squares = dot(user.other_moves, user.other_moves, n)
     for i in range(user.n_items):
+        user.moves[i] = dot(user.direction, user.items + i * sample.width, sample.width)
+        chance = user.chances[i] * <float>user.n_items
+        curvature += user.chances[i] * (<float>1 - chance) * (user.moves[i] - mean) * (user.moves[i] - mean)
         squares += user.moves[i] * user.moves[i]
-    total = LONGEST * LONGEST * <float>(n + user.n_items)
-    return length if length * length * squares <= total else sqrtf(total / squares)
+    curvature += user.regularization * dot(user.direction, user.direction, sample.width)
+    if curvature < LEAST_CURVATURE:
+        return 0
+    length = -slope / curvature
+    most = LONGEST * LONGEST * <float>(n + user.n_items)
+    return length if length * length * squares <= most else sqrtf(most / squares)
 
 
 cdef inline void move(User* user, Py_ssize_t width, float length) noexcept nogil:
@@ -269,42 +238,59 @@ cdef inline void move(User* user, Py_ssize_t width, float length) noexcept nogil
 
 
 cdef void look_at(User* user, const Sample* sample, Py_ssize_t n_places) noexcept nogil:
-    """Go on with so many places of the sample: their scores, and the number of pairs."""
+    """Go on with so many places of the sample: their scores, and how many of them the user has not."""
+    cdef Row scores = <Row>user.other_scores
+    cdef Row bars = <Row>user.bars
+    cdef Py_ssize_t j
     user.n_places = n_places
-    memcpy(user.other_scores, sample.biases, n_places * sizeof(float))
-    add_rows(<Row>user.other_scores, user.vector, <const Row>sample.columns, sample.width, sample.n_places, n_places)
-    user.n_pairs = <float>user.n_items * sum_of(user.free, n_places)
+    memcpy(scores, sample.biases, n_places * sizeof(float))
+    add_rows(scores, user.vector, <const Row>sample.columns, sample.width, sample.n_places, n_places)
+    for j in range(n_places):
+        scores[j] = scores[j] + bars[j]
+    user.n_free = n_free(user, n_places)
 
 
-cdef int descend(User* user, const Sample* sample, float near, float near_first) noexcept nogil:
-    """Make steps, one at least, until the next promises no more than a share `near` of the value; return their number.
+cdef inline Py_ssize_t n_free(const User* user, Py_ssize_t n_places) noexcept nogil:
+    """How many of the first places the user has not."""
+    cdef Py_ssize_t j, n = 0
+    for j in range(n_places):
+        n += user.bars[j] == 0
+    return n
 
-    The value is not computed: it is at least the mean of s plus the penalty, as softplus(t) >= sigmoid(t).
+
+cdef int descend(User* user, const Sample* sample, float near) noexcept nogil:
+    """Make steps until the last two gained, and the next promises, no more than a share `near` of the value.
+
+    Where that is so of a part of the sample, one step with all of it may do. Return how often the function was looked
+    at. Along a direction, `slope` is that of the last place from which it was chosen, and `length` how far it has been
+    gone.
     """
     cdef:
         Py_ssize_t width = sample.width, f
-        float slope = 0, length = 0, promised, last_promised = 0, conjugate, ahead, value
+        float slope = 0, length = 0, promised, last_promised = 0, conjugate, ahead, shorter, enough
+        float last_value = FAR, value_before = FAR  # where the last step began, and the one before
+        bint is_new = False  # all of the sample was not looked at before
         int step
     for step in range(MOST_STEPS):
-        compare(user)
+        compare(user, sample)
         find_gradient(user, sample)
         if slope < 0:
             ahead = dot(user.gradient, user.direction, width)
             if ahead > -slope / 2:
-                conjugate = length * (slope / (slope - ahead))
-                move(user, width, conjugate - length)
-                length = conjugate
+                shorter = slope / (slope - ahead)
+                shorter = length * (shorter if shorter > SHORTEST else SHORTEST)
+                move(user, width, shorter - length)
+                length = shorter
                 continue
-        scale_gradient(user, sample, sum_of(user.curvatures, user.n_items) / user.n_pairs)
+        scale_gradient(user, sample)
         promised = dot(user.gradient, user.scaled, width)
-        value = sum_of(user.slopes, user.n_items) / user.n_pairs
-        value += user.regularization / 2 * dot(user.vector, user.vector, width)
-        value *= near if user.n_places == sample.n_places else near_first
-        if promised <= 0 or (step > 0 and promised / 2 <= value):
+        enough = near * user.value
+        if promised <= 0 or (promised / 2 <= enough and value_before - user.value <= enough):
             if user.n_places == sample.n_places:
                 return step
             look_at(user, sample, sample.n_places)
             slope = last_promised = 0
+            value_before, is_new = FAR, True
             continue
         conjugate = 0
         if last_promised > 0:
@@ -318,7 +304,8 @@ cdef int descend(User* user, const Sample* sample, float near, float near_first)
                 user.direction[f] = -user.scaled[f]
             slope = -promised
         memcpy(user.last_gradient, user.gradient, width * sizeof(float))
-        last_promised = promised
+        value_before = user.value if is_new else last_value
+        last_promised, last_value, is_new = promised, user.value, False
         length = length_of_step(user, sample, slope)
         move(user, width, length)
     return MOST_STEPS
@@ -329,7 +316,7 @@ cdef int descend(User* user, const Sample* sample, float near, float near_first)
 
 def room_for(Py_ssize_t n_items, Py_ssize_t n_places, Py_ssize_t width):
     """Return how many floats a thread needs for users with so many items at most, a multiple of LANES."""
-    cdef Py_ssize_t size = min(n_items, MOST_ITEMS) * (width + 4) + 6 * n_places + 7 * width
+    cdef Py_ssize_t size = min(n_items, MOST_ITEMS) * (width + 3) + 5 * n_places + 7 * width
     return (size + LANES - 1) // LANES * LANES
 
 
@@ -339,8 +326,9 @@ cdef inline User lay_out(float* room, Py_ssize_t n_items, const Sample* sample, 
     cdef Py_ssize_t width = sample.width, n_places = sample.n_places
     user.n_items = n_items
     user.n_places = 0
-    user.n_pairs = 0
+    user.n_free = 0
     user.regularization = regularization
+    user.chance = user.curvature = user.value = 0
     user.vector = room
     user.gradient = user.vector + width
     user.last_gradient = user.gradient + width
@@ -348,17 +336,15 @@ cdef inline User lay_out(float* room, Py_ssize_t n_items, const Sample* sample, 
     user.direction = user.scaled + width
     user.apart = user.direction + width
     user.variance = user.apart + width
-    user.free = user.variance + width
-    user.other_scores = user.free + n_places
-    user.other_slopes = user.other_scores + n_places
-    user.other_curvatures = user.other_slopes + n_places
-    user.other_moves = user.other_curvatures + n_places
-    user.odds = user.other_moves + n_places
-    user.items = user.odds + n_places
+    user.bars = user.variance + width
+    user.other_scores = user.bars + n_places
+    user.other_chances = user.other_scores + n_places
+    user.other_moves = user.other_chances + n_places
+    user.room = user.other_moves + n_places
+    user.items = user.room + n_places
     user.scores = user.items + n_items * width
-    user.slopes = user.scores + n_items
-    user.curvatures = user.slopes + n_items
-    user.moves = user.curvatures + n_items
+    user.chances = user.scores + n_items
+    user.moves = user.chances + n_items
     return user
 
 
@@ -396,7 +382,7 @@ cdef inline void leave_out(User* user, const Sample* sample, const int32_t* item
     """Mark the places of what the user has, and those behind the sample. Both lists of items are ascending."""
     cdef Py_ssize_t i, low, high, middle
     for i in range(sample.n_places):
-        user.free[i] = i < n_sampled
+        user.bars[i] = 0 if i < n_sampled else BARRED
     low = 0
     for i in range(n_listed):
         high = n_sampled
@@ -407,24 +393,24 @@ cdef inline void leave_out(User* user, const Sample* sample, const int32_t* item
             else:
                 high = middle
         if low < n_sampled and sampled[low] == items[i]:
-            user.free[places[low]] = 0
+            user.bars[places[low]] = BARRED
 
 
 cdef inline Sample sample_of(const float[:, ::1] rows, const float[:, ::1] columns, const float[::1] biases,
                              const float[::1] mean, const float[::1] spread, const float[:, ::1] basis,
-                             Py_ssize_t n_first) noexcept nogil:
+                             Py_ssize_t n_first, float draws) noexcept nogil:
     """The sample, by its arrays."""
     cdef Sample sample
     sample.rows, sample.columns, sample.biases = &rows[0, 0], &columns[0, 0], &biases[0]
     sample.mean, sample.spread, sample.basis = &mean[0], &spread[0], &basis[0, 0]
     sample.n_places, sample.n_first, sample.width = rows.shape[0], n_first, rows.shape[1]
+    sample.draws = draws
     return sample
 
 
 cdef int fold_in(const Sample* sample, const int32_t* items, Py_ssize_t n_listed, const int32_t* sampled,
                  const int16_t* places, Py_ssize_t n_sampled, const float* vectors, const float* biases,
-                 Py_ssize_t factors, float regularization, float near, float near_first, float* room,
-                 float* vector) noexcept nogil:
+                 Py_ssize_t factors, float regularization, float near, float* room, float* vector) noexcept nogil:
     """Write a user's vector, unless there is nothing to compare; return the number of steps."""
     cdef User user
     cdef int n_steps
@@ -433,13 +419,13 @@ cdef int fold_in(const Sample* sample, const int32_t* items, Py_ssize_t n_listed
         return 0
     user = lay_out(room, n_listed if n_listed < MOST_ITEMS else MOST_ITEMS, sample, regularization)
     leave_out(&user, sample, items, n_listed, sampled, places, n_sampled)
-    if sum_of(user.free, sample.n_places) == 0:
+    if n_free(&user, sample.n_places) == 0:
         return 0
     gather(&user, sample, items, n_listed, vectors, biases, factors)
     memset(user.vector, 0, sample.width * sizeof(float))
     memset(user.direction, 0, sample.width * sizeof(float))
-    look_at(&user, sample, sample.n_first if sum_of(user.free, sample.n_first) > 0 else sample.n_places)
-    n_steps = descend(&user, sample, near, near_first)
+    look_at(&user, sample, sample.n_first if n_free(&user, sample.n_first) > 0 else sample.n_places)
+    n_steps = descend(&user, sample, near)
     for f in range(factors):
         vector[f] = dot(sample.basis + f * sample.width, user.vector, sample.width)
     return n_steps
@@ -459,22 +445,22 @@ def fold_in_users(
     const float[::1] spread,           # in   (width,)  its variance along each axis of the basis
     const float[:, ::1] basis,         # in   (width, width)  a vector times it is the vector in the basis
     Py_ssize_t n_first,                # places that first steps look at, a multiple of LANES
+    float draws,                       # positive
     float regularization,              # positive
     float near,
-    float near_first,
     float[:, ::1] room,                # scratch (num_threads, room_for(longest list, n_places, width))
     float[:, ::1] vectors,             # out  (n_users, factors)  zeros before
     int32_t[::1] n_steps,              # out  (n_users,)
 ):
     """Find the vectors of users; none of them has a part in that of another."""
     cdef:
-        Sample sample = sample_of(rows, columns, biases, mean, spread, basis, n_first)
+        Sample sample = sample_of(rows, columns, biases, mean, spread, basis, n_first, draws)
         Py_ssize_t user, n_users = vectors.shape[0], factors = item_factors.shape[1]
         int num_threads = <int>room.shape[0]
     with nogil:
         for user in prange(n_users, schedule="dynamic", chunksize=16, num_threads=num_threads):
             n_steps[user] = fold_in(
                 &sample, &indices[0] + indptr[user], indptr[user + 1] - indptr[user], &sampled[0], &places[0],
-                sampled.shape[0], &item_factors[0, 0], &item_biases[0], factors, regularization, near, near_first,
+                sampled.shape[0], &item_factors[0, 0], &item_biases[0], factors, regularization, near,
                 &room[threadid(), 0], &vectors[user, 0],
             )
