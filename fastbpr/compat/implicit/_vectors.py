@@ -96,7 +96,7 @@ class MatrixFactorizationBase(RecommenderBase):
         _validation.check_fitted(self)
         users, single = _validation.check_ids("userid", userid, len(self.user_factors), what="user")
         N = _validation.check_integer("N", N, minimum=1)
-        lists = self._lists(len(users))
+        lists = self._lists()
         n_items = len(lists.item_factors)
         candidates = _validation.check_candidates("items", items, "filter_items", filter_items, n_items, what="item")
         liked = None
@@ -113,7 +113,7 @@ class MatrixFactorizationBase(RecommenderBase):
             N,
             candidates=candidates,
             excluded=liked,
-            num_threads=effective_threads(lists.num_threads),
+            num_threads=effective_threads(self._threads_for(len(users), lists)),
         )
         if items is not None and liked is not None:
             add_left_out(ids, liked, candidates)
@@ -135,10 +135,9 @@ class MatrixFactorizationBase(RecommenderBase):
         >>> model.similar_users(1, N=2)[0]
         array([1, 0], dtype=int32)
         """
-        lists = self._lists(np.size(userid))
+        _validation.check_fitted(self)
         _validation.check_not_both("users", users, "filter_users", filter_users)
-        ids, scores = lists.similar_users(np.atleast_1d(userid), N, filter_users, users)
-        return self._as_asked(ids, scores, np.ndim(userid) == 0)
+        return self._neighbours("user", userid, N, filter_users, users)
 
     def similar_items(
         self,
@@ -200,11 +199,19 @@ class MatrixFactorizationBase(RecommenderBase):
         array([[0, 1],
                [3, 2]], dtype=int32)
         """
-        lists = self._lists(np.size(itemid))
+        _validation.check_fitted(self)
         _validation.check_not_recalculated("recalculate_item", recalculate_item, RECALCULATE_ITEM)
         _validation.check_not_both("items", items, "filter_items", filter_items)
-        ids, scores = lists.similar_items(np.atleast_1d(itemid), N, filter_items, items)
-        return self._as_asked(ids, scores, np.ndim(itemid) == 0)
+        return self._neighbours("item", itemid, N, filter_items, items)
+
+    def _neighbours(self, what: str, query: Any, n: int, left_out: Any, only: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Neighbours within the users' or the items' whole vectors."""
+        lists = self._lists()
+        num_threads = self._threads_for(np.size(query), lists)
+        ids, scores = lists._similar(
+            what, np.atleast_1d(query), n, left_out, only, lists.similarity, num_threads=num_threads
+        )
+        return self._as_asked(ids, scores, np.ndim(query) == 0)
 
     def _as_asked(self, ids: np.ndarray, scores: np.ndarray, single: bool) -> tuple[np.ndarray, np.ndarray]:
         """Return lists with implicit's smallest scores, in the model's dtype, 1-D for a single query."""
@@ -212,18 +219,22 @@ class MatrixFactorizationBase(RecommenderBase):
         scores[np.isneginf(scores)] = np.finfo(self.dtype).min
         return (ids[0], scores[0]) if single else (ids, scores)
 
-    def _lists(self, n_queries: int) -> WholeVectors:
-        """Return what makes lists of the vectors, kept for as long as they are the same and read-only."""
-        _validation.check_fitted(self)
-        sources = self.user_factors, self.item_factors
-        if self._kept is None or not all(map(operator.is_, sources, self._kept.sources)):
-            self._kept = None
-        lists = self._kept or WholeVectors(sources)
-        work = n_queries * lists.item_factors.size
-        lists.num_threads = self.num_threads if work > WORK_FOR_THREADS else 1
-        if not any(array.flags.writeable for array in sources):
-            self._kept = lists
+    def _lists(self) -> WholeVectors:
+        """Return what makes lists of the vectors, kept for as long as they are the same and read-only.
+
+        Many threads may be here at once: each works with what it has found or made, whatever others keep meanwhile.
+        """
+        kept, sources = self._kept, (self.user_factors, self.item_factors)
+        frozen = not any(array.flags.writeable for array in sources)
+        if frozen and kept is not None and all(map(operator.is_, sources, kept.sources)):
+            return kept
+        lists = WholeVectors(sources)
+        self._kept = lists if frozen else None
         return lists
+
+    def _threads_for(self, n_queries: int, lists: WholeVectors) -> int:
+        """Return how many threads are worth starting for so many lists."""
+        return self.num_threads if n_queries * lists.item_factors.size > WORK_FOR_THREADS else 1
 
     # ---- what implicit has beside lists -----------------------------------------------------------------------------
 
@@ -276,7 +287,6 @@ class WholeVectors(FactorModel):
 
     def __init__(self, sources: tuple[np.ndarray, np.ndarray]) -> None:
         self.sources = sources
-        self.num_threads = 0
         users, items = (np.ascontiguousarray(table, dtype=np.float32) for table in sources)
         self._set_fitted((users.view(), items.view(), np.zeros(len(items), dtype=np.float32)))
 

@@ -168,6 +168,27 @@ def test_kept_lengths_go_with_the_vectors(model):
     assert model.similar_items(0, N=2)[1][0] == pytest.approx(1)
 
 
+def test_what_is_kept_is_not_looked_up_twice(model):
+    """Another thread may forget it, or keep something else, between two looks."""
+    for array in (model.user_factors, model.item_factors):
+        array.flags.writeable = False
+    expected = model.similar_items(0)
+    looks = iter([vars(model).pop("_kept")])
+    model.__class__ = type("LookingOnce", (type(model),), {"_kept": property(lambda _: next(looks))})
+    for one, other in zip(model.similar_items(0), expected, strict=True):
+        assert_array_equal(one, other)
+
+
+def test_vectors_that_may_be_written_to_again_are_looked_at_again(model):
+    for array in (model.user_factors, model.item_factors):
+        array.flags.writeable = False
+    model.similar_items(0)
+    model.item_factors.flags.writeable = True
+    model.item_factors[7] = 1000 * model.item_factors[0]
+    assert model.similar_items(0, N=2)[0].tolist() == [0, 7]
+    assert model.similar_items(0, N=2)[1][1] == pytest.approx(1)
+
+
 def test_recalculation_is_not_implemented_as_in_implicit(model, liked):
     with pytest.raises(NotImplementedError, match="fold_in"):
         model.recommend(0, liked[[0]], recalculate_user=True)
