@@ -272,7 +272,7 @@ class MatrixFactorizationBase(RecommenderBase):
         warnings.warn(
             "recommend_all is deprecated: use recommend(userids, user_items).", DeprecationWarning, stacklevel=2
         )
-        users = users_items_offset + np.arange(utils.check_csr(user_items).shape[0])
+        users = users_items_offset + np.arange(utils.in_csr(user_items).shape[0])
         return self.recommend(users, user_items, N, filter_already_liked_items, filter_items, recalculate_user)[0]
 
 

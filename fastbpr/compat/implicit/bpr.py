@@ -27,6 +27,7 @@ ENGINE = {
     "learning_rate_decay": "constant", "negatives": "popularity", "popularity_power": 0.25, "init": "normal",
     "init_scale": 0.05,
 }  # fmt: skip
+FACTORS = ("user_factors", "item_factors")
 SAVED = (
     "factors", "learning_rate", "regularization", "iterations", "num_threads", "verify_negative_samples",
     "random_state",
@@ -198,8 +199,8 @@ class BayesianPersonalizedRanking(MatrixFactorizationBase):
         """
         _validation.check_flag("show_progress", show_progress)
         _validation.check_callable("callback", callback)
-        positives = _validation.check_positives("user_items", utils.check_csr(user_items))
-        before = {"user_factors": self.user_factors, "item_factors": self.item_factors}
+        positives = _validation.check_positives("user_items", utils.in_csr(user_items))
+        before = {name: getattr(self, name) for name in FACTORS}
         _validation.check_same_size(positives.shape, self.factors, before)
         engine = self._engine(utils.check_random_state(self.random_state))
         if self.iterations == 0 or not can_learn(positives):
@@ -287,7 +288,7 @@ class BayesianPersonalizedRanking(MatrixFactorizationBase):
         >>> model.to_fastbpr().fold_in(csr_array([[1, 0, 0, 0]])).recommend(0, N=1)[0]
         array([1], dtype=int32)
         """
-        shape = tuple(len(_validation.check_vectors(self, name)) for name in ("user_factors", "item_factors"))
+        shape = tuple(len(_validation.check_vectors(self, name)) for name in FACTORS)
         if user_items is None:
             user_items = scipy.sparse.csr_array(shape, dtype=np.float32)
         positives = _validation.check_user_items(
@@ -363,7 +364,7 @@ class BayesianPersonalizedRanking(MatrixFactorizationBase):
         >>> BayesianPersonalizedRanking.load(io.BytesIO(file.getvalue())).factors
         8
         """
-        parts = {name: getattr(self, name) for name in ("user_factors", "item_factors", *SAVED)}
+        parts = {name: getattr(self, name) for name in (*FACTORS, *SAVED)}
         # A generator is no seed to be read again, and NumPy could only pickle it.
         parts = {name: part for name, part in parts.items() if part is not None and np.asarray(part).dtype.kind != "O"}
         parts["dtype"] = self.dtype.name
@@ -416,20 +417,23 @@ class BayesianPersonalizedRanking(MatrixFactorizationBase):
         with _validation.whole_model(source, "has parameters of another kind", (TypeError, ValueError)):
             saved = {name: parts[name].item() for name in SAVED if name in parts}
             model = cls(dtype=str(parts["dtype"]) if "dtype" in parts else np.float32, **saved)
-        for name in ("user_factors", "item_factors"):
+        for name in FACTORS:
             if name in parts:
                 parts[name].flags.writeable = False
                 setattr(model, name, parts[name])
         return model
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_kept": None}
+        """Return what a model is, without what it can compute again, and which arrays are read-only."""
+        tables = [name for name in FACTORS if isinstance(getattr(self, name), np.ndarray)]
+        frozen = [name for name in tables if not getattr(self, name).flags.writeable]
+        return vars(self) | {"_kept": None, "_frozen": frozen}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        """Become such a model; arrays from pickles and deep copies can be written to."""
         vars(self).update(state)
-        for factors in (self.user_factors, self.item_factors):
-            if factors is not None:
-                factors.flags.writeable = False  # pickle forgets it
+        for name in vars(self).pop("_frozen"):
+            getattr(self, name).flags.writeable = False
 
 
 def can_learn(positives: scipy.sparse.csr_array) -> bool:

@@ -47,15 +47,7 @@ def check_csr(user_items: Any) -> Any:
     >>> check_csr(user_items) is user_items
     True
     """
-    matrix = _validation.check_any_sparse("user_items", user_items)
-    if matrix.format == "csr":
-        return matrix
-    warnings.warn(
-        f"user_items is converted from {matrix.format.upper()} to CSR. Convert it once: user_items.tocsr().",
-        ParameterWarning,
-        stacklevel=3,
-    )
-    return matrix.tocsr()
+    return in_csr(user_items)
 
 
 def check_random_state(random_state: Any) -> np.random.Generator:
@@ -120,3 +112,16 @@ def augment_inner_product_matrix(factors: np.ndarray) -> tuple[float, np.ndarray
 def as_matrix(matrix: Any) -> scipy.sparse.csr_matrix:
     """Return CSR as the older class, the only one that implicit's models take; arrays are shared."""
     return scipy.sparse.csr_matrix((matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def in_csr(user_items: Any) -> Any:
+    """Return what `check_csr` returns, with the warning at the line that called the function that calls this one."""
+    matrix = _validation.check_any_sparse("user_items", user_items)
+    if matrix.format == "csr":
+        return matrix
+    warnings.warn(
+        f"user_items is converted from {matrix.format.upper()} to CSR. Convert it once: user_items.tocsr().",
+        ParameterWarning,
+        stacklevel=3,
+    )
+    return matrix.tocsr()

@@ -1,5 +1,6 @@
 """Training with implicit's interface: shapes, seeds, callbacks, second fits, and what cannot be trained."""
 
+import copy
 import pickle
 import re
 
@@ -238,6 +239,16 @@ def test_fitted_arrays_are_read_only_also_after_pickling(communities):
     for model in (fitted(communities), pickle.loads(pickle.dumps(fitted(communities)))):
         with pytest.raises(ValueError, match="read-only"):
             model.item_factors[0, 0] = 1
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_assigned_arrays_stay_the_callers_after_a_copy(communities, duplicate):
+    model, mine = fitted(communities), np.ones((100, 9), dtype=np.float32)
+    model.item_factors = mine
+    copied = duplicate(model)
+    assert mine.flags.writeable
+    assert copied.item_factors.flags.writeable
+    assert not copied.user_factors.flags.writeable
 
 
 def test_pickled_models_answer_as_before(communities):

@@ -20,9 +20,10 @@ def test_csr_is_returned_as_it_is(kind):
 
 
 def test_another_format_is_converted_with_a_warning():
-    with pytest.warns(ParameterWarning, match="from COO to CSR"):
+    with pytest.warns(ParameterWarning, match="from COO to CSR") as caught:
         converted = check_csr(scipy.sparse.coo_array(np.eye(3)))
     assert converted.format == "csr"
+    assert caught[0].filename == __file__
     with pytest.raises(TypeError, match="user_items must be a SciPy sparse matrix"):
         check_csr(np.eye(3))
 
