@@ -178,9 +178,15 @@ from fastbpr._validation.implicit import (
     check_rows_asked,
     check_same_shape,
     check_same_size,
-    check_saved_factors,
     check_size_of_test,
     check_some_tested,
+)
+from fastbpr._validation.implicit_files import (
+    check_no_user_biases,
+    check_read_by_path,
+    check_saved_factors,
+    check_saved_parameters,
+    check_storable_factors,
 )
 from fastbpr._validation.index import (
     check_export_format,
@@ -432,6 +438,7 @@ __all__ = [
     "check_no_features_needed",
     "check_no_gpu",
     "check_no_rows_without_labels",
+    "check_no_user_biases",
     "check_not_available",
     "check_not_both",
     "check_not_rearranged",
@@ -460,6 +467,7 @@ __all__ = [
     "check_random_state",
     "check_ranks_items",
     "check_rate",
+    "check_read_by_path",
     "check_recommended",
     "check_removed_directions",
     "check_replay",
@@ -486,6 +494,7 @@ __all__ = [
     "check_same_size",
     "check_sample_weight",
     "check_saved_factors",
+    "check_saved_parameters",
     "check_scores",
     "check_seed",
     "check_seed_kind",
@@ -514,6 +523,7 @@ __all__ = [
     "check_stack",
     "check_state_fits",
     "check_storable",
+    "check_storable_factors",
     "check_storable_parameters",
     "check_stored_columns",
     "check_stored_pairs",

@@ -7,11 +7,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from fastbpr._validation.files import whole_model
 from fastbpr._validation.matrices import check_structure, check_user_items
 
 FLOATS = ("float32", "float64")
-DAMAGED = (KeyError, TypeError, ValueError, AttributeError, IndexError)  # what reading parts of another file leads to
 
 
 def check_positives(name: str, value: Any) -> scipy.sparse.csr_array:
@@ -100,17 +98,6 @@ def check_same_size(shape: tuple[int, int], factors: int, known: dict[str, np.nd
                 f"{np.shape(array)}: a second fit goes on from the factors of the first. Make a new model, or set "
                 "user_factors and item_factors to None."
             )
-
-
-def check_saved_factors(path: Any, parts: dict[str, Any]) -> None:
-    """Refuse a file whose factors, if it has any, are not vectors of users and items with a last column each."""
-    with whole_model(path, "has no factors of users and items that fit each other", DAMAGED):
-        tables = [parts[name] for name in ("user_factors", "item_factors") if name in parts]
-        for table in tables:
-            if table.ndim != 2 or table.dtype.name not in FLOATS or table.shape[1] != parts["factors"] + 1:
-                raise ValueError("of other shapes")
-        if len(tables) == 1:
-            raise ValueError("one without the other")
 
 
 def check_size_of_test(K: Any) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -10,12 +9,13 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from fastbpr import BPR, _fitting, _parameters, _storage, _tables, _validation
+from fastbpr import BPR, _fitting, _parameters, _tables, _validation
 from fastbpr._early_stopping import ValidationRules
 from fastbpr._fitting import Start
 from fastbpr._schedules import Positives
 from fastbpr.bpr import PARAMETERS
 from fastbpr.compat.implicit import utils
+from fastbpr.compat.implicit._files import FACTORS, ImplicitFiles
 from fastbpr.compat.implicit._vectors import MatrixFactorizationBase
 from fastbpr.compat.implicit.recommender_base import ModelFitError
 from fastbpr.errors import TrainingError
@@ -27,14 +27,9 @@ ENGINE = {
     "learning_rate_decay": "constant", "negatives": "popularity", "popularity_power": 0.25, "init": "normal",
     "init_scale": 0.05,
 }  # fmt: skip
-FACTORS = ("user_factors", "item_factors")
-SAVED = (
-    "factors", "learning_rate", "regularization", "iterations", "num_threads", "verify_negative_samples",
-    "random_state",
-)  # fmt: skip
 
 
-class BayesianPersonalizedRanking(MatrixFactorizationBase):
+class BayesianPersonalizedRanking(ImplicitFiles, MatrixFactorizationBase):
     """Bayesian Personalized Ranking with the interface of implicit 0.7.
 
     Parameters
@@ -339,102 +334,6 @@ class BayesianPersonalizedRanking(MatrixFactorizationBase):
         converted._take(users, items, biases)
         return converted
 
-    # ---- files ------------------------------------------------------------------------------------------------------
-
-    def save(self, fileobj_or_path: Any) -> None:
-        """Write the model to a .npz file that implicit's ``BayesianPersonalizedRanking.load`` reads, too.
-
-        Parameters
-        ----------
-        fileobj_or_path : str, path or binary file
-            ``.npz`` is added to a path without it. A file at a path is replaced when the new one is complete.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be written.
-        TypeError
-            If it is neither a path nor a file.
-
-        Examples
-        --------
-        >>> import io
-        >>> file = io.BytesIO()
-        >>> BayesianPersonalizedRanking(factors=8).save(file)
-        >>> BayesianPersonalizedRanking.load(io.BytesIO(file.getvalue())).factors
-        8
-        """
-        parts = {name: getattr(self, name) for name in (*FACTORS, *SAVED)}
-        # A generator is no seed to be read again, and NumPy could only pickle it.
-        parts = {name: part for name, part in parts.items() if part is not None and np.asarray(part).dtype.kind != "O"}
-        parts["dtype"] = self.dtype.name
-        if hasattr(fileobj_or_path, "write"):
-            np.savez(fileobj_or_path, **parts)
-        else:
-            _validation.check_path("fileobj_or_path", fileobj_or_path)
-            with _storage.replacing(with_ending(fileobj_or_path)) as file:
-                np.savez(file, **parts)
-
-    @classmethod
-    def load(cls, fileobj_or_path: Any) -> BayesianPersonalizedRanking:
-        """Read a model that was saved by this class, by implicit's BPR, or by `fastbpr.BPR`.
-
-        Parameters
-        ----------
-        fileobj_or_path : str, path or binary file
-            ``.npz`` is added to a path without it, unless there is a file without. A `fastbpr.BPR` is read from a path.
-
-        Returns
-        -------
-        BayesianPersonalizedRanking
-            Equal to the saved one, but for a `random_state` that was not an integer: that is None.
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is no such file.
-        ModelFileError
-            If the file is no such model, or damaged.
-
-        Examples
-        --------
-        >>> import tempfile, pathlib
-        >>> path = pathlib.Path(tempfile.mkdtemp(), "model.npz")
-        >>> BayesianPersonalizedRanking(factors=8).save(path)
-        >>> BayesianPersonalizedRanking.load(path).factors
-        8
-        """
-        source, is_path = fileobj_or_path, not hasattr(fileobj_or_path, "read")
-        if is_path:
-            _validation.check_path("fileobj_or_path", source)
-            source = source if os.path.exists(source) else with_ending(source)
-        problem = "cannot be read as one: it is damaged or of another kind"
-        with _validation.whole_model(source, problem, _storage.UNREADABLE), np.load(source, allow_pickle=False) as file:
-            parts = {name: file[name] for name in file.files}
-        if ("header" in parts and source is not fileobj_or_path) or ("header" in parts and not hasattr(source, "read")):
-            return cls.from_fastbpr(BPR.load(source))
-        _validation.check_saved_factors(source, parts)
-        with _validation.whole_model(source, "has parameters of another kind", (TypeError, ValueError)):
-            saved = {name: parts[name].item() for name in SAVED if name in parts}
-            model = cls(dtype=str(parts["dtype"]) if "dtype" in parts else np.float32, **saved)
-        for name in FACTORS:
-            if name in parts:
-                parts[name].flags.writeable = False
-                setattr(model, name, parts[name])
-        return model
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return what a model is, without what it can compute again, and which arrays are read-only."""
-        tables = [name for name in FACTORS if isinstance(getattr(self, name), np.ndarray)]
-        frozen = [name for name in tables if not getattr(self, name).flags.writeable]
-        return vars(self) | {"_kept": None, "_frozen": frozen}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Become such a model; arrays from pickles and deep copies can be written to."""
-        vars(self).update(state)
-        for name in vars(self).pop("_frozen"):
-            getattr(self, name).flags.writeable = False
-
 
 def can_learn(positives: scipy.sparse.csr_array) -> bool:
     """Whether some user has an item to be compared with one that the user has not."""
@@ -453,9 +352,3 @@ def with_last_column(vectors: np.ndarray, last: Any, dtype: np.dtype) -> np.ndar
     table[:, :-1], table[:, -1] = vectors, last
     table.flags.writeable = False
     return table
-
-
-def with_ending(path: str | os.PathLike) -> str:
-    """Return a path that ends in .npz, as NumPy would make it."""
-    path = os.fspath(path)
-    return path if path.endswith(".npz") else f"{path}.npz"
