@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse
@@ -27,6 +27,14 @@ ENGINE = {
     "learning_rate_decay": "constant", "negatives": "popularity", "popularity_power": 0.25, "init": "normal",
     "init_scale": 0.05,
 }  # fmt: skip
+
+
+class Origin(NamedTuple):
+    """What a `fastbpr.BPR` has beside its vectors, and implicit's models have not: for the way back."""
+
+    parameters: dict[str, Any]
+    settings: dict[str, Any]
+    removed_directions: np.ndarray | None
 
 
 class BayesianPersonalizedRanking(ImplicitFiles, MatrixFactorizationBase):
@@ -137,6 +145,7 @@ class BayesianPersonalizedRanking(ImplicitFiles, MatrixFactorizationBase):
         self.item_factors = None
         self._n_epochs = 0  # that led to the factors
         self._kept = None  # by `_lists`
+        self._origin: Origin | None = None  # of vectors that another class has learned
         self._engine()
 
     def _engine(self, random_state: np.random.Generator | None = None) -> BPR:
@@ -249,6 +258,7 @@ class BayesianPersonalizedRanking(ImplicitFiles, MatrixFactorizationBase):
         """Set the factors, in implicit's shape."""
         self.user_factors = with_last_column(users, 1, self.dtype)
         self.item_factors = with_last_column(items, biases, self.dtype)
+        self._origin = None
 
     # ---- to and from fastbpr ----------------------------------------------------------------------------------------
 
@@ -256,7 +266,8 @@ class BayesianPersonalizedRanking(ImplicitFiles, MatrixFactorizationBase):
         """Return a `fastbpr.BPR` with these vectors, biases apart: for all that implicit cannot do.
 
         Its `similar_items` leaves the bias out, its `fold_in` gives new users vectors, and its `save` writes a file
-        for ``fastbpr.BPR.load`` and the ``fastbpr`` command.
+        for ``fastbpr.BPR.load`` and the ``fastbpr`` command. A model that came from a `fastbpr.BPR`, and was not fitted
+        since, has the parameters and settings of that, but for `num_threads`; labels, titles and history are lost.
 
         Parameters
         ----------
@@ -289,10 +300,13 @@ class BayesianPersonalizedRanking(ImplicitFiles, MatrixFactorizationBase):
         positives = _validation.check_user_items(
             "user_items", _validation.check_positives("user_items", user_items), shape=shape, allow_empty=True
         )
-        model = self._engine()
-        settings = {name: getattr(model, name) for name in PARAMETERS}
+        origin = self._origin or Origin({}, {}, None)
+        model = self._engine().set_params(**origin.parameters | {"num_threads": self.num_threads})
+        settings = {name: getattr(model, name) for name in PARAMETERS} | origin.settings
         parts = tuple(part.astype(np.float32) for part in self._factors_apart())
-        model._set_fitted(parts, Positives.of(positives, None).liked(copy=True), history=[], settings=settings)
+        liked = Positives.of(positives, None).liked(copy=True)
+        removed = origin.removed_directions
+        model._set_fitted(parts, liked, history=[], settings=settings, removed_directions=removed)
         return model
 
     @classmethod
@@ -302,7 +316,8 @@ class BayesianPersonalizedRanking(ImplicitFiles, MatrixFactorizationBase):
         Parameters
         ----------
         model : fastbpr.BPR
-            Is not changed. Labels, and parameters that implicit does not have, are not taken over.
+            Is not changed. Labels are not taken over, and parameters that implicit does not have only for `to_fastbpr`:
+            a further `fit` trains as this class does.
 
         Returns
         -------
@@ -314,6 +329,8 @@ class BayesianPersonalizedRanking(ImplicitFiles, MatrixFactorizationBase):
             Before it is fitted.
         TypeError
             If it is not a `fastbpr.BPR`.
+        ValueError
+            If it has biases of users (``loss="logistic"``), without which its scores would be others.
 
         Examples
         --------
@@ -325,6 +342,7 @@ class BayesianPersonalizedRanking(ImplicitFiles, MatrixFactorizationBase):
         """
         _validation.check_instance("model", model, BPR)
         users, items, biases = _validation.check_tables(model)
+        _validation.check_no_user_biases("model", model.user_biases)
         settings = SimpleNamespace(**model.settings)
         converted = cls(
             users.shape[1], settings.learning_rate, _parameters.strengths_of(settings)["user"],
@@ -332,6 +350,8 @@ class BayesianPersonalizedRanking(ImplicitFiles, MatrixFactorizationBase):
             verify_negative_samples=settings.verify_negative_samples, random_state=settings.random_state,
         )  # fmt: skip
         converted._take(users, items, biases)
+        known = ({name: part[name] for name in PARAMETERS} for part in (model.get_params(), model.settings))
+        converted._origin = Origin(*known, model.removed_directions)
         return converted
 
 

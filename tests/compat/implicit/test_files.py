@@ -2,6 +2,7 @@
 
 import errno
 import io
+import pickle
 import tracemalloc
 
 import numpy as np
@@ -142,6 +143,50 @@ def test_a_fastbpr_file_is_read_and_one_is_written(communities, tmp_path):
     for ask in (lambda model: model.similar_items(3), lambda model: model.recommend(3)):
         for one, other in zip(ask(again), ask(original), strict=True):
             assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{"loss": "softmax", "n_negatives": 4}, {"negatives": "dynamic", "regularization": {"positive": 0.001}}],
+)
+def test_a_model_of_fastbpr_is_what_it_was_after_there_and_back(communities, tmp_path, parameters):
+    original = BPR(factors=8, iterations=2, random_state=1, similarity="centred", **parameters)
+    original.fit(communities, show_progress=False).save(tmp_path / "model")
+    model = BayesianPersonalizedRanking.load(tmp_path / "model")
+    back = pickle.loads(pickle.dumps(model)).to_fastbpr(communities)
+    assert back.get_params() == original.get_params()
+    assert back.settings == original.settings
+    for ask in (lambda model: model.similar_items(3), lambda model: model.recommend(3)):
+        for one, other in zip(ask(back), ask(original), strict=True):
+            assert_array_equal(one, other)
+    new_user = original.fold_in(communities[[0]]).user_factors
+    assert_array_equal(back.fold_in(communities[[0]]).user_factors, new_user)
+
+    model.fit(communities, show_progress=False)
+    assert model.to_fastbpr().settings["loss"] == "bpr"
+    assert model.to_fastbpr().similarity == "cosine"
+
+
+def test_directions_that_were_removed_stay_removed(communities):
+    original = BPR(factors=8, iterations=2, random_state=1).fit(communities, show_progress=False)
+    directions = np.eye(8, dtype=np.float32)[:1]
+    other = original._compared_otherwise(removed_directions=directions)
+    back = BayesianPersonalizedRanking.from_fastbpr(other).to_fastbpr()
+    assert_array_equal(back.similar_items(3)[0], other.similar_items(3)[0])
+    assert_array_equal(back.removed_directions, directions)
+
+
+def test_a_model_with_biases_of_users_is_not_converted(communities, tmp_path):
+    signs = communities.copy()
+    signs.data[::3] = -1
+    original = BPR(factors=8, iterations=2, loss="logistic").fit(signs, show_progress=False)
+    original.save(tmp_path / "model")
+    for convert in (
+        lambda: BayesianPersonalizedRanking.from_fastbpr(original),
+        lambda: BayesianPersonalizedRanking.load(tmp_path / "model"),
+    ):
+        with pytest.raises(ValueError, match="must have no biases of users"):
+            convert()
 
 
 def test_without_the_training_data_the_fastbpr_model_leaves_nothing_out(communities):
