@@ -57,7 +57,7 @@ class ImplicitFiles:
         >>> BayesianPersonalizedRanking.load(io.BytesIO(file.getvalue())).factors
         8
         """
-        self._engine()  # checks the parameters
+        self._check_parameters()
         tables = {name: getattr(self, name) for name in FACTORS}
         _validation.check_storable_factors(tables, self.factors)
         parameters = {name: getattr(self, name) for name in (*ALWAYS, "num_threads", "random_state")}

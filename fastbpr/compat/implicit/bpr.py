@@ -12,6 +12,7 @@ import scipy.sparse
 from fastbpr import BPR, _fitting, _parameters, _tables, _validation
 from fastbpr._early_stopping import ValidationRules
 from fastbpr._fitting import Start
+from fastbpr._model_parameters import ModelParameters
 from fastbpr._schedules import Positives
 from fastbpr.bpr import PARAMETERS
 from fastbpr.compat.implicit import utils
@@ -37,7 +38,7 @@ class Origin(NamedTuple):
     removed_directions: np.ndarray | None
 
 
-class BayesianPersonalizedRanking(ImplicitFiles, MatrixFactorizationBase):
+class BayesianPersonalizedRanking(ImplicitFiles, ModelParameters, MatrixFactorizationBase):
     """Bayesian Personalized Ranking with the interface of implicit 0.7.
 
     Parameters
@@ -132,21 +133,55 @@ class BayesianPersonalizedRanking(ImplicitFiles, MatrixFactorizationBase):
         *,
         use_gpu: bool = False,
     ) -> None:
-        _validation.check_no_gpu("use_gpu", use_gpu)
         self.factors = factors
         self.learning_rate = learning_rate
         self.regularization = regularization
-        self.dtype = _validation.check_float_type("dtype", dtype)
+        self.dtype = dtype
         self.iterations = iterations
         self.num_threads = num_threads
         self.verify_negative_samples = verify_negative_samples
         self.random_state = random_state
+        self.use_gpu = use_gpu
         self.user_factors = None
         self.item_factors = None
         self._n_epochs = 0  # that led to the factors
         self._kept = None  # by `_lists`
         self._origin: Origin | None = None  # of vectors that another class has learned
+        self._check_parameters()
+        self.dtype = np.dtype(dtype)
+
+    def _check_parameters(self) -> None:
+        """Refuse parameters that are not as they must be."""
+        _validation.check_float_type("dtype", self.dtype)
+        _validation.check_no_gpu("use_gpu", self.use_gpu)
         self._engine()
+
+    def set_params(self, **parameters: Any) -> BayesianPersonalizedRanking:
+        """Change parameters: the next fit has them, and `num_threads` and `dtype` the next call.
+
+        Parameters
+        ----------
+        **parameters
+            Any that the constructor takes. If one is refused, none is changed.
+
+        Returns
+        -------
+        BayesianPersonalizedRanking
+            This model.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no such parameter, or a value is not as it must be.
+
+        Examples
+        --------
+        >>> BayesianPersonalizedRanking().set_params(factors=16, dtype="float64").dtype
+        dtype('float64')
+        """
+        super().set_params(**parameters)
+        self.dtype = np.dtype(self.dtype)
+        return self
 
     def _engine(self, random_state: np.random.Generator | None = None) -> BPR:
         """Return fastbpr's model with these parameters, which are checked; not fitted."""
