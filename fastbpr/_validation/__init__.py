@@ -170,6 +170,7 @@ from fastbpr._validation.hybrid import (
 from fastbpr._validation.implicit import (
     check_any_sparse,
     check_float_type,
+    check_in_csr,
     check_no_gpu,
     check_not_both,
     check_not_recalculated,
@@ -385,6 +386,7 @@ __all__ = [
     "check_id",
     "check_ids",
     "check_ids_of_pairs",
+    "check_in_csr",
     "check_in_mapping",
     "check_index_is_current",
     "check_index_of_model",

@@ -42,23 +42,29 @@ def check_any_sparse(name: str, value: Any) -> Any:
     return value
 
 
-def check_rows_asked(name: str, value: Any, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Return (indptr, indices) of what each user asked for has; not CSR is a ValueError, as in implicit."""
+def check_in_csr(name: str, value: Any) -> Any:
+    """Return a sparse matrix in CSR format; anything else is a ValueError, as in implicit."""
     value = getattr(value, "user_items", value)
     if getattr(value, "format", None) != "csr":
         raise ValueError(
             f"{name} must be a SciPy sparse matrix in CSR format with the rows of the users asked for, got "
             f"{type(value).__name__}. Convert it once: {name}.tocsr()."
         )
-    rows = check_any_sparse(name, value)
+    return check_any_sparse(name, value)
+
+
+def check_rows_asked(name: str, value: Any, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return (indptr, indices) of what is stored, whatever its value, for each user asked for."""
+    rows = check_in_csr(name, value)
     if rows.shape != shape:
         raise ValueError(
             f"{name} must have one row for each user asked for and one column for each item, shape {shape}, got "
             f"{rows.shape}. Pass the rows of these users: {name}[userid]."
         )
     rows = scipy.sparse.csr_array((rows.data, rows.indices, rows.indptr), shape=shape)  # with its own flags
-    if not rows.has_canonical_format or not rows.data.all():
-        rows = check_positives(name, rows)
+    if not rows.has_canonical_format:
+        stored = np.ones(len(rows.data), dtype=bool)
+        rows = check_positives(name, scipy.sparse.csr_array((stored, rows.indices, rows.indptr), shape=shape))
     return rows.indptr, rows.indices[: rows.indptr[-1]].astype(np.int32, copy=False)
 
 

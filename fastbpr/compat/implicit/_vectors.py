@@ -44,10 +44,10 @@ class MatrixFactorizationBase(RecommenderBase):
         Parameters
         ----------
         userid : int or array of int, shape (n,)
-            Row number or row numbers, from 0 to n_users - 1. (implicit counts negative ones from the end.)
+            Row number or row numbers, from 0 to n_users - 1.
         user_items : SciPy sparse matrix or array in CSR format, shape (n, n_items)
-            What each of these users has already, one row per entry of `userid`. Not looked at, and may be None, without
-            `filter_already_liked_items`.
+            What each of these users has already, one row per entry of `userid`: all that is stored, whatever its value.
+            Not looked at, and may be None, without `filter_already_liked_items`.
         N : int, default 10
             Length of the lists, >= 1; the number of `items` if that is smaller.
         filter_already_liked_items : bool, default True
@@ -63,8 +63,7 @@ class MatrixFactorizationBase(RecommenderBase):
         -------
         ids : ndarray of int32, shape (N,) or (n, N)
             1-D for a single `userid`. Equal scores are ordered by id. Where fewer than N items remain, -1; but with
-            `items`, what the user has of them comes last, as in implicit. (Without, implicit fills lists with what was
-            to be left out, or with item 0.)
+            `items`, what the user has of them comes last, as in implicit.
         scores : ndarray of the model's dtype, same shape
             The product of the two vectors. For items that come last and for -1, the smallest number of the dtype.
 
@@ -91,7 +90,8 @@ class MatrixFactorizationBase(RecommenderBase):
         array([ 2,  3, -1], dtype=int32)
         """
         _validation.check_flag("filter_already_liked_items", filter_already_liked_items)
-        _validation.check_not_recalculated("recalculate_user", recalculate_user, RECALCULATE_USER)
+        if recalculate_user:
+            self.recalculate_user(userid, _validation.check_in_csr("user_items", user_items))
         _validation.check_not_both("items", items, "filter_items", filter_items)
         _validation.check_fitted(self)
         users, single = _validation.check_ids("userid", userid, len(self.user_factors), what="user")
@@ -172,8 +172,7 @@ class MatrixFactorizationBase(RecommenderBase):
         Returns
         -------
         ids : ndarray of int32, shape (N,) or (n, N)
-            1-D for a single `itemid`. Equal scores are ordered by id. Where fewer than N items remain, -1. (implicit
-            has the first of the items there, or what was to be left out.)
+            1-D for a single `itemid`. Equal scores are ordered by id. Where fewer than N items remain, -1.
         scores : ndarray of the model's dtype, same shape
             Cosines, from -1 to 1; 0 for a vector of zeros. For -1, the smallest number of the dtype.
 
@@ -255,6 +254,10 @@ class MatrixFactorizationBase(RecommenderBase):
     def recalculate_item(self, itemid: Any, item_users: Any) -> np.ndarray:
         """Raise NotImplementedError, as implicit's BPR does."""
         return _validation.check_not_recalculated("recalculate_item", True, RECALCULATE_ITEM)
+
+    def to_gpu(self) -> None:
+        """Raise ValueError, as implicit does where it has been built without CUDA."""
+        _validation.check_no_gpu("use_gpu", True)
 
     def recommend_all(
         self,

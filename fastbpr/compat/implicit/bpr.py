@@ -66,7 +66,7 @@ class BayesianPersonalizedRanking(ImplicitFiles, ModelParameters, MatrixFactoriz
     Attributes
     ----------
     user_factors : ndarray of `dtype`, shape (n_users, factors + 1)
-        The last column is 1. None before `fit`. Read-only once fitted; assign a new array to change one.
+        The last column is 1. None before `fit`.
     item_factors : ndarray of `dtype`, shape (n_items, factors + 1)
         The last column is the bias. None before `fit`.
 
@@ -77,21 +77,46 @@ class BayesianPersonalizedRanking(ImplicitFiles, ModelParameters, MatrixFactoriz
 
     Notes
     -----
-    What is not as in implicit, on purpose:
+    What is not as in implicit 0.7.3, on purpose. In training:
 
-    * Training is the blocked schedule of `fastbpr.BPR`: every interaction once per epoch instead of draws with
-      replacement, and a negative that is a positive is drawn again instead of skipped, so that an epoch makes as many
-      updates as there are interactions.
-    * An item is drawn as a negative in proportion to the fourth root of its number of users. implicit draws in
-      proportion to the number itself.
+    * It is the blocked schedule of `fastbpr.BPR`: every interaction once per epoch instead of draws with replacement,
+      and a negative that is a positive is drawn again instead of skipped, so that an epoch makes as many updates as
+      there are interactions.
+    * An item is drawn as a negative in proportion to the fourth root of its number of users; in implicit in proportion
+      to the number itself.
     * Vectors start from a normal distribution with standard deviation 0.05; implicit starts within plus or minus
       ``0.5 / factors``, from where its small default learning rate takes longer.
-    * An item without users learns that nobody has it; in implicit it keeps a vector of zeros, before what is disliked.
+    * An item without users learns that nobody has it, from being drawn; in implicit it keeps a vector of zeros, before
+      what is disliked.
+    * A stored zero is no interaction; in implicit it is one, in spite of what it says.
+    * The same seed gives the same factors on any number of threads; they are others than implicit's. `random_state` may
+      be a ``RandomState``, and matrices of class ``csr_array`` are taken without a warning. No input is changed;
+      implicit sorts the matrix.
+    * A second `fit` goes on from the factors of the first, as in implicit, but refuses a matrix of another shape.
+    * Training that diverges stops at once, with the model as it was; implicit goes on and leaves NaN.
+    * Factors are read-only once fitted or loaded: assign a new array to change one.
+    * Parameters are checked at once, and are in the order of ``implicit.cpu.bpr``: the function ``implicit.bpr`` has
+      `use_gpu` before `num_threads`. There is no GPU: `use_gpu` and `to_gpu` are refused.
+    * With ``dtype=numpy.float64``, computation is in single precision all the same.
 
-    * `random_state` may be any NumPy generator, and matrices of class ``csr_array`` are taken. None is changed, neither
-      by `fit` nor by `recommend`.
-    * Lists are never filled with items that nobody asked for.
-    * A second `fit`, which goes on from the factors of the first, refuses a matrix of another shape.
+    In lists:
+
+    * They end in -1 where less remains than was asked for; implicit fills them with item 0, or with what was to be left
+      out. Equal scores are ordered by id.
+    * With `items`, what the user has comes last, as in implicit, but also what is stored as zero, an item that is named
+      twice is listed once, no items give an empty list of recommendations, and ids are int32.
+    * Ids count from 0: negative ones, also in `filter_items`, are an IndexError; slices and masks a TypeError.
+    * `user_items` must have as many columns as there are items; implicit takes fewer, and more.
+    * Before `fit`, methods raise a `NotFittedError`; `recommend_all` works with `users_items_offset`.
+
+    In files, `evaluation` and `utils`:
+
+    * `load` refuses what is no model of this class or damaged, NaN among the factors, and compressed files.
+    * Places with -1 are neither hits nor misses, so metrics are others where lists are longer than what remains. A
+      stored zero is nothing to be found. An empty test part, or one of another shape, is a ValueError, and if it has
+      everything, ``auc`` is NaN.
+    * `leave_k_out_split` gives the same split for the same seed.
+    * Other models than BPR, and what only they need, are not there.
 
     Negatives and start were chosen by measurement, with implicit's defaults: NDCG@10 by the definition of
     `evaluation.ndcg_at_k`, mean of three random splits.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import scipy.sparse
 
 from fastbpr import _validation
 
-__all__ = ["ParameterWarning", "augment_inner_product_matrix", "check_csr", "check_random_state"]
+__all__ = ["ParameterWarning", "augment_inner_product_matrix", "check_csr", "check_random_state", "nonzeros"]
 
 
 class ParameterWarning(Warning):
@@ -107,6 +108,33 @@ def augment_inner_product_matrix(factors: np.ndarray) -> tuple[float, np.ndarray
     squares = np.einsum("if,if->i", factors, factors)
     longest = squares.max()
     return np.sqrt(longest), np.column_stack([factors, np.sqrt(longest - squares)])
+
+
+def nonzeros(m: Any, row: int) -> Iterator[tuple[Any, Any]]:
+    """Return the entries that are stored in a row, one after another.
+
+    Parameters
+    ----------
+    m : SciPy sparse matrix or array in CSR format
+    row : int
+
+    Returns
+    -------
+    iterator of (column, value)
+
+    Raises
+    ------
+    IndexError
+        If there is no such row.
+
+    Examples
+    --------
+    >>> from scipy.sparse import csr_array
+    >>> [(int(item), int(value)) for item, value in nonzeros(csr_array([[0, 5, 7]]), 0)]
+    [(1, 5), (2, 7)]
+    """
+    entries = slice(m.indptr[row], m.indptr[row + 1])
+    return zip(m.indices[entries], m.data[entries], strict=True)
 
 
 def as_matrix(matrix: Any) -> scipy.sparse.csr_matrix:

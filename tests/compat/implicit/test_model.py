@@ -49,6 +49,12 @@ def test_parameters_are_implicits_in_its_order():
     assert (model.num_threads, model.verify_negative_samples, model.random_state) == (0, True, None)
 
 
+@pytest.mark.parametrize("use_gpu", [True, False])
+def test_a_flag_where_implicits_function_has_use_gpu_is_not_taken_for_a_number_of_threads(use_gpu):
+    with pytest.raises(TypeError, match="num_threads must be an integer"):
+        BayesianPersonalizedRanking(7, 0.1, 0.2, np.float64, 3, use_gpu)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_last_column_is_the_bias_of_items_and_one_for_users(communities, dtype):
     model = fitted(communities, dtype=dtype)
