@@ -102,7 +102,7 @@ class BayesianPersonalizedRanking(ImplicitFiles, ModelParameters, MatrixFactoriz
     In lists:
 
     * They end in -1 where less remains than was asked for; implicit fills them with item 0, or with what was to be left
-      out. Equal scores are ordered by id.
+      out. Equal scores are ordered by id, but the item or user asked for is first among its neighbours.
     * With `items`, what the user has comes last, as in implicit, but also what is stored as zero, an item that is named
       twice is listed once, no items give an empty list of recommendations, and ids are int32.
     * Ids count from 0: negative ones, also in `filter_items`, are an IndexError; slices and masks a TypeError.
@@ -111,7 +111,8 @@ class BayesianPersonalizedRanking(ImplicitFiles, ModelParameters, MatrixFactoriz
 
     In files, `evaluation` and `utils`:
 
-    * `load` refuses what is no model of this class or damaged, NaN among the factors, and compressed files.
+    * `load` refuses what is no model of this class or damaged, NaN among the factors, and compressed files; `save`
+      refuses what it would refuse. A path without .npz is used as it is where there is no file with it.
     * Places with -1 are neither hits nor misses, so metrics are others where lists are longer than what remains. A
       stored zero is nothing to be found. An empty test part, or one of another shape, is a ValueError, and if it has
       everything, ``auc`` is NaN.
