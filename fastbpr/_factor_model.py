@@ -254,9 +254,20 @@ class FactorModel(Indexed, Predictions):
         return self._similar("user", userid, N, filter_users, users, "cosine")
 
     def _similar(
-        self, what: str, query: Any, n: int, left_out: Any, only: Any, similarity: str
+        self,
+        what: str,
+        query: Any,
+        n: int,
+        left_out: Any,
+        only: Any,
+        similarity: str,
+        *,
+        num_threads: int | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Neighbours within the users' or the items' vectors; the query first, if it is a candidate."""
+        """Neighbours within the users' or the items' vectors; the query first, if it is a candidate.
+
+        `num_threads` takes the place of the model's own, where given.
+        """
         rows = _validation.check_vectors(self, f"{what}_factors")
         ids, single = _validation.check_ids(f"{what}id", query, len(rows), what=what)
         n = _validation.check_integer("N", n, minimum=1)
@@ -271,7 +282,7 @@ class FactorModel(Indexed, Predictions):
             candidates=candidates,
             excluded=ids[:, None],
             scale=scale,
-            num_threads=effective_threads(self.num_threads),
+            num_threads=effective_threads(self.num_threads if num_threads is None else num_threads),
         )
         itself = _retrieval.is_among(ids, candidates)
         neighbours[itself, 1:], cosines[itself, 1:] = neighbours[itself, :-1], cosines[itself, :-1]

@@ -12,7 +12,7 @@ N_SHOWN = 6  # parameters, the first of `BPR`, that a model shows of itself
 
 
 class ModelParameters:
-    """`get_params` and `set_params` of `BPR`, for it and its subclasses."""
+    """`get_params` and `set_params` of `BPR`, for it and its subclasses, and of what has implicit's interface."""
 
     @classmethod
     def _parameter_names(cls) -> tuple[str, ...]:

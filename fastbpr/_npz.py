@@ -4,7 +4,8 @@ Members are stored, not compressed, and padded in the extra field of their zip h
 begins at a multiple of 64 bytes of the file. `numpy.load` reads such a file like any other.
 
 Nothing is allocated or mapped before what a file declares is known to fit its size, nothing is evaluated, and what is
-not plain numbers or dates in a row is refused. Files with all of this in order may still hold any values.
+not plain numbers or dates in a row (or text, where it is asked for) is refused. Files with all of this in order may
+still hold any values.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -27,10 +28,15 @@ from fastbpr._blocks import slices
 ALIGNMENT = 64  # a cache line, and the widest vector registers
 BLOCK = 2**22  # bytes that are copied or summed up at once
 MAGIC = b"\x93NUMPY\x01\x00"
-# What NumPy writes in front of an array, for the kinds of numbers that look the same on every machine.
-NPY_HEADER = re.compile(
-    rb"\{'descr': '(\|b1|\|[iu]1|[<>](?:[iu][248]|f[248]|c8|c16|[mM]8\[\d*[a-zA-Z]+\]))', "
-    rb"'fortran_order': (True|False), 'shape': \(((?:\d{1,19}, ?)*(?:\d{1,19})?)\), \} *\n"
+# What NumPy writes in front of an array, for the kinds of numbers that look the same on every machine; and of text.
+NUMBERS = rb"\|b1|\|[iu]1|[<>](?:[iu][248]|f[248]|c8|c16|[mM]8\[\d*[a-zA-Z]+\])"
+TEXT = rb"[<>]U[1-9]\d{0,7}"
+NPY_HEADER, NPY_HEADER_WITH_TEXT = (
+    re.compile(
+        rb"\{'descr': '(%s)', 'fortran_order': (True|False), 'shape': \(((?:\d{1,19}, ?)*(?:\d{1,19})?)\), \} *\n"
+        % kinds
+    )
+    for kinds in (NUMBERS, NUMBERS + b"|" + TEXT)
 )
 LOCAL_HEADER = struct.Struct("<4s22xHH")  # signature, sizes of the name and of the extra field
 EXTRA_FIELD = struct.Struct("<HH")  # kind, size of what follows
@@ -109,11 +115,15 @@ class Entry(NamedTuple):
 
 
 class Reader:
-    """Reads or maps the arrays of an open file; refuses what is not as it must be with a `ModelFileError`."""
+    """Reads or maps the arrays of an open file; refuses what is not as it must be with a `ModelFileError`.
 
-    def __init__(self, path: str | os.PathLike, file: BinaryIO, *, mapped: bool, kind: str) -> None:
+    Arrays of text, of NumPy's own kind, are refused, too, unless `with_text`.
+    """
+
+    def __init__(self, path: Any, file: BinaryIO, *, mapped: bool = False, kind: str, with_text: bool = False) -> None:
         self.path, self.file, self.kind = path, file, kind
-        self.size = os.fstat(file.fileno()).st_size
+        self.header = NPY_HEADER_WITH_TEXT if with_text else NPY_HEADER
+        self.size = file.seek(0, os.SEEK_END)
         with zipfile.ZipFile(file) as directory:
             infos = directory.infolist()
         self.members = {info.filename.removesuffix(".npy"): info for info in infos}
@@ -139,7 +149,7 @@ class Reader:
         magic, size = struct.unpack("<8sH", self.part(start, 10, name))
         self.require(magic == MAGIC, name, "is no array")
         data = start + 10 + size
-        header = NPY_HEADER.fullmatch(self.part(start + 10, size, name))
+        header = self.header.fullmatch(self.part(start + 10, size, name))
         self.require(header is not None, name, "is no array of plain numbers or dates")
         descr, order, shape = header.groups()
         dtype = np.dtype(descr.decode())

@@ -14,6 +14,8 @@ import scipy.sparse
 from numpy.testing import assert_array_equal
 
 from fastbpr import BPR, HybridBPR, Interactions
+from fastbpr.compat.implicit import _vectors
+from fastbpr.compat.implicit.bpr import BayesianPersonalizedRanking
 
 N_USERS, N_ITEMS, N_THREADS = 400, 700, 16
 
@@ -98,6 +100,50 @@ def test_a_model_with_features_is_asked_by_many(log):
 
     expected = [ask_about_new(number) for number in range(N_THREADS)]
     assert_answers(at_once(ask_about_new, range(N_THREADS)), expected)
+
+
+def test_a_model_with_an_index_is_asked_by_many(saved):
+    pytest.importorskip("usearch")
+    model = BPR.load(saved).with_index(similar_users=True, show_progress=False)
+
+    def ask_index(number):
+        rng = np.random.default_rng(number)
+        users, items = rng.integers(N_USERS, size=5), rng.integers(N_ITEMS, size=5)
+        return [
+            *model.recommend(users, N=7),
+            *model.similar_items(items, N=9),
+            *model.similar_items(items, N=9, filter_items=items),
+            *model.similar_users(users, N=9),
+        ]
+
+    numbers = range(2 * N_THREADS)
+    expected = [ask_index(number) for number in numbers]
+    assert_answers(at_once(ask_index, numbers), expected)
+
+
+@pytest.mark.parametrize("work_for_threads", [0, 2**40])
+def test_a_model_with_implicits_interface_is_asked_by_many(log, saved, monkeypatch, work_for_threads):
+    monkeypatch.setattr(_vectors, "WORK_FOR_THREADS", work_for_threads)
+
+    def ask_as_implicit(model, number):
+        rng = np.random.default_rng(number)
+        users, items = rng.integers(N_USERS - 50, size=5), rng.integers(N_ITEMS - 50, size=5)
+        rows = log.user_items[users]
+        questions = [
+            lambda: model.recommend(users, rows, N=7)[0],
+            lambda: model.recommend(users, rows, N=3, items=items)[1],
+            lambda: model.similar_items(items, N=9)[1],
+            lambda: model.similar_items(int(items[0]), N=9, filter_items=items)[0],
+            lambda: model.similar_users(users, N=9)[0],
+        ]
+        answers = {place: questions[place]() for place in rng.permutation(len(questions)).tolist()}
+        return [answers[place] for place in range(len(questions))]
+
+    numbers = range(2 * N_THREADS)
+    expected = [ask_as_implicit(BayesianPersonalizedRanking.load(saved), number) for number in numbers]
+    for _ in range(10):  # every time nothing is kept yet
+        model = BayesianPersonalizedRanking.load(saved)
+        assert_answers(at_once(lambda number, model=model: ask_as_implicit(model, number), numbers), expected)
 
 
 @pytest.mark.parametrize("parameters", [{}, {"negatives": "adaptive"}, {"loss": "warp", "num_threads": 3}])

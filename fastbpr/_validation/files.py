@@ -61,7 +61,13 @@ def whole_model(path: Any, problem: str, errors: tuple[type[Exception], ...], *,
         raise ModelFileError(f"path must be {A[kind]} written by fastbpr, but {str(path)!r} {problem}.") from error
 
 
-A = {"model": "a model", "checkpoint": "a checkpoint", "features": "a file of features", "index": "an index"}
+A = {
+    "model": "a model",
+    "implicit": "a model of implicit's BPR, or one",
+    "checkpoint": "a checkpoint",
+    "features": "a file of features",
+    "index": "an index",
+}
 
 
 def check_file_part(path: Any, fits: bool, what: str, problem: str, *, kind: str = "model") -> None:

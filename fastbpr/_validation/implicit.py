@@ -7,11 +7,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from fastbpr._validation.files import whole_model
 from fastbpr._validation.matrices import check_structure, check_user_items
 
 FLOATS = ("float32", "float64")
-DAMAGED = (KeyError, TypeError, ValueError, AttributeError, IndexError)  # what reading parts of another file leads to
 
 
 def check_positives(name: str, value: Any) -> scipy.sparse.csr_array:
@@ -44,23 +42,29 @@ def check_any_sparse(name: str, value: Any) -> Any:
     return value
 
 
-def check_rows_asked(name: str, value: Any, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Return (indptr, indices) of what each user asked for has; not CSR is a ValueError, as in implicit."""
+def check_in_csr(name: str, value: Any) -> Any:
+    """Return a sparse matrix in CSR format; anything else is a ValueError, as in implicit."""
     value = getattr(value, "user_items", value)
     if getattr(value, "format", None) != "csr":
         raise ValueError(
             f"{name} must be a SciPy sparse matrix in CSR format with the rows of the users asked for, got "
             f"{type(value).__name__}. Convert it once: {name}.tocsr()."
         )
-    rows = check_any_sparse(name, value)
+    return check_any_sparse(name, value)
+
+
+def check_rows_asked(name: str, value: Any, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return (indptr, indices) of what is stored, whatever its value, for each user asked for."""
+    rows = check_in_csr(name, value)
     if rows.shape != shape:
         raise ValueError(
             f"{name} must have one row for each user asked for and one column for each item, shape {shape}, got "
             f"{rows.shape}. Pass the rows of these users: {name}[userid]."
         )
     rows = scipy.sparse.csr_array((rows.data, rows.indices, rows.indptr), shape=shape)  # with its own flags
-    if not rows.has_canonical_format or not rows.data.all():
-        rows = check_positives(name, rows)
+    if not rows.has_canonical_format:
+        stored = np.ones(len(rows.data), dtype=bool)
+        rows = check_positives(name, scipy.sparse.csr_array((stored, rows.indices, rows.indptr), shape=shape))
     return rows.indptr, rows.indices[: rows.indptr[-1]].astype(np.int32, copy=False)
 
 
@@ -100,17 +104,6 @@ def check_same_size(shape: tuple[int, int], factors: int, known: dict[str, np.nd
                 f"{np.shape(array)}: a second fit goes on from the factors of the first. Make a new model, or set "
                 "user_factors and item_factors to None."
             )
-
-
-def check_saved_factors(path: Any, parts: dict[str, Any]) -> None:
-    """Refuse a file whose factors, if it has any, are not vectors of users and items with a last column each."""
-    with whole_model(path, "has no factors of users and items that fit each other", DAMAGED):
-        tables = [parts[name] for name in ("user_factors", "item_factors") if name in parts]
-        for table in tables:
-            if table.ndim != 2 or table.dtype.name not in FLOATS or table.shape[1] != parts["factors"] + 1:
-                raise ValueError("of other shapes")
-        if len(tables) == 1:
-            raise ValueError("one without the other")
 
 
 def check_size_of_test(K: Any) -> int:

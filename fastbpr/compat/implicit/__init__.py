@@ -1,8 +1,8 @@
 """implicit's names and defaults over fastbpr's engine: change the import, keep the program.
 
 Of implicit 0.7, what belongs to BPR is here under the same names: ``bpr``, ``cpu.bpr``, ``evaluation``, ``utils``,
-``recommender_base``, and a ``gpu`` that says that there is none. Each docstring says where this is not the same as in
-implicit, on purpose.
+``recommender_base``, and a ``gpu`` that says that there is none. The notes of
+``bpr.BayesianPersonalizedRanking`` list what is not the same as in implicit, on purpose.
 """
 
 from fastbpr.compat.implicit import bpr, cpu, evaluation, gpu, recommender_base, utils

@@ -44,10 +44,10 @@ class MatrixFactorizationBase(RecommenderBase):
         Parameters
         ----------
         userid : int or array of int, shape (n,)
-            Row number or row numbers, from 0 to n_users - 1. (implicit counts negative ones from the end.)
+            Row number or row numbers, from 0 to n_users - 1.
         user_items : SciPy sparse matrix or array in CSR format, shape (n, n_items)
-            What each of these users has already, one row per entry of `userid`. Not looked at, and may be None, without
-            `filter_already_liked_items`.
+            What each of these users has already, one row per entry of `userid`: all that is stored, whatever its value.
+            Not looked at, and may be None, without `filter_already_liked_items`.
         N : int, default 10
             Length of the lists, >= 1; the number of `items` if that is smaller.
         filter_already_liked_items : bool, default True
@@ -63,8 +63,7 @@ class MatrixFactorizationBase(RecommenderBase):
         -------
         ids : ndarray of int32, shape (N,) or (n, N)
             1-D for a single `userid`. Equal scores are ordered by id. Where fewer than N items remain, -1; but with
-            `items`, what the user has of them comes last, as in implicit. (Without, implicit fills lists with what was
-            to be left out, or with item 0.)
+            `items`, what the user has of them comes last, as in implicit.
         scores : ndarray of the model's dtype, same shape
             The product of the two vectors. For items that come last and for -1, the smallest number of the dtype.
 
@@ -91,12 +90,13 @@ class MatrixFactorizationBase(RecommenderBase):
         array([ 2,  3, -1], dtype=int32)
         """
         _validation.check_flag("filter_already_liked_items", filter_already_liked_items)
-        _validation.check_not_recalculated("recalculate_user", recalculate_user, RECALCULATE_USER)
+        if recalculate_user:
+            self.recalculate_user(userid, _validation.check_in_csr("user_items", user_items))
         _validation.check_not_both("items", items, "filter_items", filter_items)
         _validation.check_fitted(self)
         users, single = _validation.check_ids("userid", userid, len(self.user_factors), what="user")
         N = _validation.check_integer("N", N, minimum=1)
-        lists = self._lists(len(users))
+        lists = self._lists()
         n_items = len(lists.item_factors)
         candidates = _validation.check_candidates("items", items, "filter_items", filter_items, n_items, what="item")
         liked = None
@@ -113,7 +113,7 @@ class MatrixFactorizationBase(RecommenderBase):
             N,
             candidates=candidates,
             excluded=liked,
-            num_threads=effective_threads(lists.num_threads),
+            num_threads=effective_threads(self._threads_for(len(users), lists)),
         )
         if items is not None and liked is not None:
             add_left_out(ids, liked, candidates)
@@ -135,10 +135,9 @@ class MatrixFactorizationBase(RecommenderBase):
         >>> model.similar_users(1, N=2)[0]
         array([1, 0], dtype=int32)
         """
-        lists = self._lists(np.size(userid))
+        _validation.check_fitted(self)
         _validation.check_not_both("users", users, "filter_users", filter_users)
-        ids, scores = lists.similar_users(np.atleast_1d(userid), N, filter_users, users)
-        return self._as_asked(ids, scores, np.ndim(userid) == 0)
+        return self._neighbours("user", userid, N, filter_users, users)
 
     def similar_items(
         self,
@@ -173,8 +172,7 @@ class MatrixFactorizationBase(RecommenderBase):
         Returns
         -------
         ids : ndarray of int32, shape (N,) or (n, N)
-            1-D for a single `itemid`. Equal scores are ordered by id. Where fewer than N items remain, -1. (implicit
-            has the first of the items there, or what was to be left out.)
+            1-D for a single `itemid`. Equal scores are ordered by id. Where fewer than N items remain, -1.
         scores : ndarray of the model's dtype, same shape
             Cosines, from -1 to 1; 0 for a vector of zeros. For -1, the smallest number of the dtype.
 
@@ -200,11 +198,19 @@ class MatrixFactorizationBase(RecommenderBase):
         array([[0, 1],
                [3, 2]], dtype=int32)
         """
-        lists = self._lists(np.size(itemid))
+        _validation.check_fitted(self)
         _validation.check_not_recalculated("recalculate_item", recalculate_item, RECALCULATE_ITEM)
         _validation.check_not_both("items", items, "filter_items", filter_items)
-        ids, scores = lists.similar_items(np.atleast_1d(itemid), N, filter_items, items)
-        return self._as_asked(ids, scores, np.ndim(itemid) == 0)
+        return self._neighbours("item", itemid, N, filter_items, items)
+
+    def _neighbours(self, what: str, query: Any, n: int, left_out: Any, only: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Neighbours within the users' or the items' whole vectors."""
+        lists = self._lists()
+        num_threads = self._threads_for(np.size(query), lists)
+        ids, scores = lists._similar(
+            what, np.atleast_1d(query), n, left_out, only, lists.similarity, num_threads=num_threads
+        )
+        return self._as_asked(ids, scores, np.ndim(query) == 0)
 
     def _as_asked(self, ids: np.ndarray, scores: np.ndarray, single: bool) -> tuple[np.ndarray, np.ndarray]:
         """Return lists with implicit's smallest scores, in the model's dtype, 1-D for a single query."""
@@ -212,18 +218,22 @@ class MatrixFactorizationBase(RecommenderBase):
         scores[np.isneginf(scores)] = np.finfo(self.dtype).min
         return (ids[0], scores[0]) if single else (ids, scores)
 
-    def _lists(self, n_queries: int) -> WholeVectors:
-        """Return what makes lists of the vectors, kept for as long as they are the same and read-only."""
-        _validation.check_fitted(self)
-        sources = self.user_factors, self.item_factors
-        if self._kept is None or not all(map(operator.is_, sources, self._kept.sources)):
-            self._kept = None
-        lists = self._kept or WholeVectors(sources)
-        work = n_queries * lists.item_factors.size
-        lists.num_threads = self.num_threads if work > WORK_FOR_THREADS else 1
-        if not any(array.flags.writeable for array in sources):
-            self._kept = lists
+    def _lists(self) -> WholeVectors:
+        """Return what makes lists of the vectors, kept for as long as they are the same and read-only.
+
+        Many threads may be here at once: each works with what it has found or made, whatever others keep meanwhile.
+        """
+        kept, sources = self._kept, (self.user_factors, self.item_factors)
+        frozen = not any(array.flags.writeable for array in sources)
+        if frozen and kept is not None and all(map(operator.is_, sources, kept.sources)):
+            return kept
+        lists = WholeVectors(sources)
+        self._kept = lists if frozen else None
         return lists
+
+    def _threads_for(self, n_queries: int, lists: WholeVectors) -> int:
+        """Return how many threads are worth starting for so many lists."""
+        return self.num_threads if n_queries * lists.item_factors.size > WORK_FOR_THREADS else 1
 
     # ---- what implicit has beside lists -----------------------------------------------------------------------------
 
@@ -245,6 +255,10 @@ class MatrixFactorizationBase(RecommenderBase):
         """Raise NotImplementedError, as implicit's BPR does."""
         return _validation.check_not_recalculated("recalculate_item", True, RECALCULATE_ITEM)
 
+    def to_gpu(self) -> None:
+        """Raise ValueError, as implicit does where it has been built without CUDA."""
+        _validation.check_no_gpu("use_gpu", True)
+
     def recommend_all(
         self,
         user_items: Any,
@@ -261,7 +275,7 @@ class MatrixFactorizationBase(RecommenderBase):
         warnings.warn(
             "recommend_all is deprecated: use recommend(userids, user_items).", DeprecationWarning, stacklevel=2
         )
-        users = users_items_offset + np.arange(utils.check_csr(user_items).shape[0])
+        users = users_items_offset + np.arange(utils.in_csr(user_items).shape[0])
         return self.recommend(users, user_items, N, filter_already_liked_items, filter_items, recalculate_user)[0]
 
 
@@ -276,7 +290,6 @@ class WholeVectors(FactorModel):
 
     def __init__(self, sources: tuple[np.ndarray, np.ndarray]) -> None:
         self.sources = sources
-        self.num_threads = 0
         users, items = (np.ascontiguousarray(table, dtype=np.float32) for table in sources)
         self._set_fitted((users.view(), items.view(), np.zeros(len(items), dtype=np.float32)))
 

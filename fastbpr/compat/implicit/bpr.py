@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse
 
-from fastbpr import BPR, _fitting, _parameters, _storage, _tables, _validation
+from fastbpr import BPR, _fitting, _parameters, _tables, _validation
 from fastbpr._early_stopping import ValidationRules
 from fastbpr._fitting import Start
+from fastbpr._model_parameters import ModelParameters
 from fastbpr._schedules import Positives
 from fastbpr.bpr import PARAMETERS
 from fastbpr.compat.implicit import utils
+from fastbpr.compat.implicit._files import FACTORS, ImplicitFiles
 from fastbpr.compat.implicit._vectors import MatrixFactorizationBase
 from fastbpr.compat.implicit.recommender_base import ModelFitError
 from fastbpr.errors import TrainingError
@@ -27,13 +28,17 @@ ENGINE = {
     "learning_rate_decay": "constant", "negatives": "popularity", "popularity_power": 0.25, "init": "normal",
     "init_scale": 0.05,
 }  # fmt: skip
-SAVED = (
-    "factors", "learning_rate", "regularization", "iterations", "num_threads", "verify_negative_samples",
-    "random_state",
-)  # fmt: skip
 
 
-class BayesianPersonalizedRanking(MatrixFactorizationBase):
+class Origin(NamedTuple):
+    """What a `fastbpr.BPR` has beside its vectors, and implicit's models have not: for the way back."""
+
+    parameters: dict[str, Any]
+    settings: dict[str, Any]
+    removed_directions: np.ndarray | None
+
+
+class BayesianPersonalizedRanking(ImplicitFiles, ModelParameters, MatrixFactorizationBase):
     """Bayesian Personalized Ranking with the interface of implicit 0.7.
 
     Parameters
@@ -61,7 +66,7 @@ class BayesianPersonalizedRanking(MatrixFactorizationBase):
     Attributes
     ----------
     user_factors : ndarray of `dtype`, shape (n_users, factors + 1)
-        The last column is 1. None before `fit`. Read-only once fitted; assign a new array to change one.
+        The last column is 1. None before `fit`.
     item_factors : ndarray of `dtype`, shape (n_items, factors + 1)
         The last column is the bias. None before `fit`.
 
@@ -72,21 +77,47 @@ class BayesianPersonalizedRanking(MatrixFactorizationBase):
 
     Notes
     -----
-    What is not as in implicit, on purpose:
+    What is not as in implicit 0.7.3, on purpose. In training:
 
-    * Training is the blocked schedule of `fastbpr.BPR`: every interaction once per epoch instead of draws with
-      replacement, and a negative that is a positive is drawn again instead of skipped, so that an epoch makes as many
-      updates as there are interactions.
-    * An item is drawn as a negative in proportion to the fourth root of its number of users. implicit draws in
-      proportion to the number itself.
+    * It is the blocked schedule of `fastbpr.BPR`: every interaction once per epoch instead of draws with replacement,
+      and a negative that is a positive is drawn again instead of skipped, so that an epoch makes as many updates as
+      there are interactions.
+    * An item is drawn as a negative in proportion to the fourth root of its number of users; in implicit in proportion
+      to the number itself.
     * Vectors start from a normal distribution with standard deviation 0.05; implicit starts within plus or minus
       ``0.5 / factors``, from where its small default learning rate takes longer.
-    * An item without users learns that nobody has it; in implicit it keeps a vector of zeros, before what is disliked.
+    * An item without users learns that nobody has it, from being drawn; in implicit it keeps a vector of zeros, before
+      what is disliked.
+    * A stored zero is no interaction; in implicit it is one, in spite of what it says.
+    * The same seed gives the same factors on any number of threads; they are others than implicit's. `random_state` may
+      be a ``RandomState``, and matrices of class ``csr_array`` are taken without a warning. No input is changed;
+      implicit sorts the matrix.
+    * A second `fit` goes on from the factors of the first, as in implicit, but refuses a matrix of another shape.
+    * Training that diverges stops at once, with the model as it was; implicit goes on and leaves NaN.
+    * Factors are read-only once fitted or loaded: assign a new array to change one.
+    * Parameters are checked at once, and are in the order of ``implicit.cpu.bpr``: the function ``implicit.bpr`` has
+      `use_gpu` before `num_threads`. There is no GPU: `use_gpu` and `to_gpu` are refused.
+    * With ``dtype=numpy.float64``, computation is in single precision all the same.
 
-    * `random_state` may be any NumPy generator, and matrices of class ``csr_array`` are taken. None is changed, neither
-      by `fit` nor by `recommend`.
-    * Lists are never filled with items that nobody asked for.
-    * A second `fit`, which goes on from the factors of the first, refuses a matrix of another shape.
+    In lists:
+
+    * They end in -1 where less remains than was asked for; implicit fills them with item 0, or with what was to be left
+      out. Equal scores are ordered by id, but the item or user asked for is first among its neighbours.
+    * With `items`, what the user has comes last, as in implicit, but also what is stored as zero, an item that is named
+      twice is listed once, no items give an empty list of recommendations, and ids are int32.
+    * Ids count from 0: negative ones, also in `filter_items`, are an IndexError; slices and masks a TypeError.
+    * `user_items` must have as many columns as there are items; implicit takes fewer, and more.
+    * Before `fit`, methods raise a `NotFittedError`; `recommend_all` works with `users_items_offset`.
+
+    In files, `evaluation` and `utils`:
+
+    * `load` refuses what is no model of this class or damaged, NaN among the factors, and compressed files; `save`
+      refuses what it would refuse. A path without .npz is used as it is where there is no file with it.
+    * Places with -1 are neither hits nor misses, so metrics are others where lists are longer than what remains. A
+      stored zero is nothing to be found. An empty test part, or one of another shape, is a ValueError, and if it has
+      everything, ``auc`` is NaN.
+    * `leave_k_out_split` gives the same split for the same seed.
+    * Other models than BPR, and what only they need, are not there.
 
     Negatives and start were chosen by measurement, with implicit's defaults: NDCG@10 by the definition of
     `evaluation.ndcg_at_k`, mean of three random splits.
@@ -128,20 +159,55 @@ class BayesianPersonalizedRanking(MatrixFactorizationBase):
         *,
         use_gpu: bool = False,
     ) -> None:
-        _validation.check_no_gpu("use_gpu", use_gpu)
         self.factors = factors
         self.learning_rate = learning_rate
         self.regularization = regularization
-        self.dtype = _validation.check_float_type("dtype", dtype)
+        self.dtype = dtype
         self.iterations = iterations
         self.num_threads = num_threads
         self.verify_negative_samples = verify_negative_samples
         self.random_state = random_state
+        self.use_gpu = use_gpu
         self.user_factors = None
         self.item_factors = None
         self._n_epochs = 0  # that led to the factors
         self._kept = None  # by `_lists`
+        self._origin: Origin | None = None  # of vectors that another class has learned
+        self._check_parameters()
+        self.dtype = np.dtype(dtype)
+
+    def _check_parameters(self) -> None:
+        """Refuse parameters that are not as they must be."""
+        _validation.check_float_type("dtype", self.dtype)
+        _validation.check_no_gpu("use_gpu", self.use_gpu)
         self._engine()
+
+    def set_params(self, **parameters: Any) -> BayesianPersonalizedRanking:
+        """Change parameters: the next fit has them, and `num_threads` and `dtype` the next call.
+
+        Parameters
+        ----------
+        **parameters
+            Any that the constructor takes. If one is refused, none is changed.
+
+        Returns
+        -------
+        BayesianPersonalizedRanking
+            This model.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no such parameter, or a value is not as it must be.
+
+        Examples
+        --------
+        >>> BayesianPersonalizedRanking().set_params(factors=16, dtype="float64").dtype
+        dtype('float64')
+        """
+        super().set_params(**parameters)
+        self.dtype = np.dtype(self.dtype)
+        return self
 
     def _engine(self, random_state: np.random.Generator | None = None) -> BPR:
         """Return fastbpr's model with these parameters, which are checked; not fitted."""
@@ -198,8 +264,8 @@ class BayesianPersonalizedRanking(MatrixFactorizationBase):
         """
         _validation.check_flag("show_progress", show_progress)
         _validation.check_callable("callback", callback)
-        positives = _validation.check_positives("user_items", utils.check_csr(user_items))
-        before = {"user_factors": self.user_factors, "item_factors": self.item_factors}
+        positives = _validation.check_positives("user_items", utils.in_csr(user_items))
+        before = {name: getattr(self, name) for name in FACTORS}
         _validation.check_same_size(positives.shape, self.factors, before)
         engine = self._engine(utils.check_random_state(self.random_state))
         if self.iterations == 0 or not can_learn(positives):
@@ -253,6 +319,7 @@ class BayesianPersonalizedRanking(MatrixFactorizationBase):
         """Set the factors, in implicit's shape."""
         self.user_factors = with_last_column(users, 1, self.dtype)
         self.item_factors = with_last_column(items, biases, self.dtype)
+        self._origin = None
 
     # ---- to and from fastbpr ----------------------------------------------------------------------------------------
 
@@ -260,7 +327,8 @@ class BayesianPersonalizedRanking(MatrixFactorizationBase):
         """Return a `fastbpr.BPR` with these vectors, biases apart: for all that implicit cannot do.
 
         Its `similar_items` leaves the bias out, its `fold_in` gives new users vectors, and its `save` writes a file
-        for ``fastbpr.BPR.load`` and the ``fastbpr`` command.
+        for ``fastbpr.BPR.load`` and the ``fastbpr`` command. A model that came from a `fastbpr.BPR`, and was not fitted
+        since, has the parameters and settings of that, but for `num_threads`; labels, titles and history are lost.
 
         Parameters
         ----------
@@ -287,16 +355,19 @@ class BayesianPersonalizedRanking(MatrixFactorizationBase):
         >>> model.to_fastbpr().fold_in(csr_array([[1, 0, 0, 0]])).recommend(0, N=1)[0]
         array([1], dtype=int32)
         """
-        shape = tuple(len(_validation.check_vectors(self, name)) for name in ("user_factors", "item_factors"))
+        shape = tuple(len(_validation.check_vectors(self, name)) for name in FACTORS)
         if user_items is None:
             user_items = scipy.sparse.csr_array(shape, dtype=np.float32)
         positives = _validation.check_user_items(
             "user_items", _validation.check_positives("user_items", user_items), shape=shape, allow_empty=True
         )
-        model = self._engine()
-        settings = {name: getattr(model, name) for name in PARAMETERS}
+        origin = self._origin or Origin({}, {}, None)
+        model = self._engine().set_params(**origin.parameters | {"num_threads": self.num_threads})
+        settings = {name: getattr(model, name) for name in PARAMETERS} | origin.settings
         parts = tuple(part.astype(np.float32) for part in self._factors_apart())
-        model._set_fitted(parts, Positives.of(positives, None).liked(copy=True), history=[], settings=settings)
+        liked = Positives.of(positives, None).liked(copy=True)
+        removed = origin.removed_directions
+        model._set_fitted(parts, liked, history=[], settings=settings, removed_directions=removed)
         return model
 
     @classmethod
@@ -306,7 +377,8 @@ class BayesianPersonalizedRanking(MatrixFactorizationBase):
         Parameters
         ----------
         model : fastbpr.BPR
-            Is not changed. Labels, and parameters that implicit does not have, are not taken over.
+            Is not changed. Labels are not taken over, and parameters that implicit does not have only for `to_fastbpr`:
+            a further `fit` trains as this class does.
 
         Returns
         -------
@@ -318,6 +390,8 @@ class BayesianPersonalizedRanking(MatrixFactorizationBase):
             Before it is fitted.
         TypeError
             If it is not a `fastbpr.BPR`.
+        ValueError
+            If it has biases of users (``loss="logistic"``), without which its scores would be others.
 
         Examples
         --------
@@ -329,6 +403,7 @@ class BayesianPersonalizedRanking(MatrixFactorizationBase):
         """
         _validation.check_instance("model", model, BPR)
         users, items, biases = _validation.check_tables(model)
+        _validation.check_no_user_biases("model", model.user_biases)
         settings = SimpleNamespace(**model.settings)
         converted = cls(
             users.shape[1], settings.learning_rate, _parameters.strengths_of(settings)["user"],
@@ -336,100 +411,9 @@ class BayesianPersonalizedRanking(MatrixFactorizationBase):
             verify_negative_samples=settings.verify_negative_samples, random_state=settings.random_state,
         )  # fmt: skip
         converted._take(users, items, biases)
+        known = ({name: part[name] for name in PARAMETERS} for part in (model.get_params(), model.settings))
+        converted._origin = Origin(*known, model.removed_directions)
         return converted
-
-    # ---- files ------------------------------------------------------------------------------------------------------
-
-    def save(self, fileobj_or_path: Any) -> None:
-        """Write the model to a .npz file that implicit's ``BayesianPersonalizedRanking.load`` reads, too.
-
-        Parameters
-        ----------
-        fileobj_or_path : str, path or binary file
-            ``.npz`` is added to a path without it. A file at a path is replaced when the new one is complete.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be written.
-        TypeError
-            If it is neither a path nor a file.
-
-        Examples
-        --------
-        >>> import io
-        >>> file = io.BytesIO()
-        >>> BayesianPersonalizedRanking(factors=8).save(file)
-        >>> BayesianPersonalizedRanking.load(io.BytesIO(file.getvalue())).factors
-        8
-        """
-        parts = {name: getattr(self, name) for name in ("user_factors", "item_factors", *SAVED)}
-        # A generator is no seed to be read again, and NumPy could only pickle it.
-        parts = {name: part for name, part in parts.items() if part is not None and np.asarray(part).dtype.kind != "O"}
-        parts["dtype"] = self.dtype.name
-        if hasattr(fileobj_or_path, "write"):
-            np.savez(fileobj_or_path, **parts)
-        else:
-            _validation.check_path("fileobj_or_path", fileobj_or_path)
-            with _storage.replacing(with_ending(fileobj_or_path)) as file:
-                np.savez(file, **parts)
-
-    @classmethod
-    def load(cls, fileobj_or_path: Any) -> BayesianPersonalizedRanking:
-        """Read a model that was saved by this class, by implicit's BPR, or by `fastbpr.BPR`.
-
-        Parameters
-        ----------
-        fileobj_or_path : str, path or binary file
-            ``.npz`` is added to a path without it, unless there is a file without. A `fastbpr.BPR` is read from a path.
-
-        Returns
-        -------
-        BayesianPersonalizedRanking
-            Equal to the saved one, but for a `random_state` that was not an integer: that is None.
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is no such file.
-        ModelFileError
-            If the file is no such model, or damaged.
-
-        Examples
-        --------
-        >>> import tempfile, pathlib
-        >>> path = pathlib.Path(tempfile.mkdtemp(), "model.npz")
-        >>> BayesianPersonalizedRanking(factors=8).save(path)
-        >>> BayesianPersonalizedRanking.load(path).factors
-        8
-        """
-        source, is_path = fileobj_or_path, not hasattr(fileobj_or_path, "read")
-        if is_path:
-            _validation.check_path("fileobj_or_path", source)
-            source = source if os.path.exists(source) else with_ending(source)
-        problem = "cannot be read as one: it is damaged or of another kind"
-        with _validation.whole_model(source, problem, _storage.UNREADABLE), np.load(source, allow_pickle=False) as file:
-            parts = {name: file[name] for name in file.files}
-        if ("header" in parts and source is not fileobj_or_path) or ("header" in parts and not hasattr(source, "read")):
-            return cls.from_fastbpr(BPR.load(source))
-        _validation.check_saved_factors(source, parts)
-        with _validation.whole_model(source, "has parameters of another kind", (TypeError, ValueError)):
-            saved = {name: parts[name].item() for name in SAVED if name in parts}
-            model = cls(dtype=str(parts["dtype"]) if "dtype" in parts else np.float32, **saved)
-        for name in ("user_factors", "item_factors"):
-            if name in parts:
-                parts[name].flags.writeable = False
-                setattr(model, name, parts[name])
-        return model
-
-    def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_kept": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        for factors in (self.user_factors, self.item_factors):
-            if factors is not None:
-                factors.flags.writeable = False  # pickle forgets it
 
 
 def can_learn(positives: scipy.sparse.csr_array) -> bool:
@@ -449,9 +433,3 @@ def with_last_column(vectors: np.ndarray, last: Any, dtype: np.dtype) -> np.ndar
     table[:, :-1], table[:, -1] = vectors, last
     table.flags.writeable = False
     return table
-
-
-def with_ending(path: str | os.PathLike) -> str:
-    """Return a path that ends in .npz, as NumPy would make it."""
-    path = os.fspath(path)
-    return path if path.endswith(".npz") else f"{path}.npz"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import scipy.sparse
 
 from fastbpr import _validation
 
-__all__ = ["ParameterWarning", "augment_inner_product_matrix", "check_csr", "check_random_state"]
+__all__ = ["ParameterWarning", "augment_inner_product_matrix", "check_csr", "check_random_state", "nonzeros"]
 
 
 class ParameterWarning(Warning):
@@ -47,15 +48,7 @@ def check_csr(user_items: Any) -> Any:
     >>> check_csr(user_items) is user_items
     True
     """
-    matrix = _validation.check_any_sparse("user_items", user_items)
-    if matrix.format == "csr":
-        return matrix
-    warnings.warn(
-        f"user_items is converted from {matrix.format.upper()} to CSR. Convert it once: user_items.tocsr().",
-        ParameterWarning,
-        stacklevel=3,
-    )
-    return matrix.tocsr()
+    return in_csr(user_items)
 
 
 def check_random_state(random_state: Any) -> np.random.Generator:
@@ -117,6 +110,46 @@ def augment_inner_product_matrix(factors: np.ndarray) -> tuple[float, np.ndarray
     return np.sqrt(longest), np.column_stack([factors, np.sqrt(longest - squares)])
 
 
+def nonzeros(m: Any, row: int) -> Iterator[tuple[Any, Any]]:
+    """Return the entries that are stored in a row, one after another.
+
+    Parameters
+    ----------
+    m : SciPy sparse matrix or array in CSR format
+    row : int
+
+    Returns
+    -------
+    iterator of (column, value)
+
+    Raises
+    ------
+    IndexError
+        If there is no such row.
+
+    Examples
+    --------
+    >>> from scipy.sparse import csr_array
+    >>> [(int(item), int(value)) for item, value in nonzeros(csr_array([[0, 5, 7]]), 0)]
+    [(1, 5), (2, 7)]
+    """
+    entries = slice(m.indptr[row], m.indptr[row + 1])
+    return zip(m.indices[entries], m.data[entries], strict=True)
+
+
 def as_matrix(matrix: Any) -> scipy.sparse.csr_matrix:
     """Return CSR as the older class, the only one that implicit's models take; arrays are shared."""
     return scipy.sparse.csr_matrix((matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def in_csr(user_items: Any) -> Any:
+    """Return what `check_csr` returns, with the warning at the line that called the function that calls this one."""
+    matrix = _validation.check_any_sparse("user_items", user_items)
+    if matrix.format == "csr":
+        return matrix
+    warnings.warn(
+        f"user_items is converted from {matrix.format.upper()} to CSR. Convert it once: user_items.tocsr().",
+        ParameterWarning,
+        stacklevel=3,
+    )
+    return matrix.tocsr()

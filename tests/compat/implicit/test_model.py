@@ -1,5 +1,7 @@
 """Training with implicit's interface: shapes, seeds, callbacks, second fits, and what cannot be trained."""
 
+import copy
+import inspect
 import pickle
 import re
 
@@ -7,6 +9,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 
 from fastbpr import NotFittedError, TrainingError
 from fastbpr.compat import implicit
@@ -44,6 +47,12 @@ def test_parameters_are_implicits_in_its_order():
     model = BayesianPersonalizedRanking()
     assert (model.factors, model.learning_rate, model.regularization, model.iterations) == (100, 0.01, 0.01, 100)
     assert (model.num_threads, model.verify_negative_samples, model.random_state) == (0, True, None)
+
+
+@pytest.mark.parametrize("use_gpu", [True, False])
+def test_a_flag_where_implicits_function_has_use_gpu_is_not_taken_for_a_number_of_threads(use_gpu):
+    with pytest.raises(TypeError, match="num_threads must be an integer"):
+        BayesianPersonalizedRanking(7, 0.1, 0.2, np.float64, 3, use_gpu)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -240,6 +249,16 @@ def test_fitted_arrays_are_read_only_also_after_pickling(communities):
             model.item_factors[0, 0] = 1
 
 
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_assigned_arrays_stay_the_callers_after_a_copy(communities, duplicate):
+    model, mine = fitted(communities), np.ones((100, 9), dtype=np.float32)
+    model.item_factors = mine
+    copied = duplicate(model)
+    assert mine.flags.writeable
+    assert copied.item_factors.flags.writeable
+    assert not copied.user_factors.flags.writeable
+
+
 def test_pickled_models_answer_as_before(communities):
     model = fitted(communities)
     model.similar_items(0)
@@ -266,6 +285,34 @@ def test_pickled_models_answer_as_before(communities):
 def test_a_bad_parameter_is_named(parameters, error, message):
     with pytest.raises(error, match=f"^{re.escape(message)}$"):
         BayesianPersonalizedRanking(**parameters)
+
+
+def test_scikit_learn_clones_models(communities):
+    given = {"factors": 8, "iterations": 3, "dtype": np.dtype("float64"), "random_state": 4, "learning_rate": 0.1}
+    original = fitted(communities, **given)
+    other = clone(original)
+    assert other.item_factors is None
+    assert other.get_params() == original.get_params() == original.get_params() | given
+    assert set(other.get_params()) == set(inspect.signature(BayesianPersonalizedRanking).parameters)
+    other.fit(communities, show_progress=False)
+    assert_array_equal(other.item_factors, original.item_factors)
+
+
+def test_parameters_are_changed_all_or_none(communities):
+    model = fitted(communities)
+    assert model.set_params(num_threads=1, dtype="float64", factors=9) is model
+    assert (model.num_threads, model.dtype, model.factors) == (1, np.dtype("float64"), 9)
+    assert model.similar_items(0)[1].dtype == np.float64
+    before = model.get_params()
+    for changes, message in (
+        ({"iterations": 7, "dtype": np.float16}, "dtype must be one of"),
+        ({"iterations": 7, "use_gpu": True}, "use_gpu must be False"),
+        ({"iterations": 7, "learning_rate": 0}, "learning_rate must be"),
+        ({"iterations": 7, "negatives": "uniform"}, "parameters must be those of BayesianPersonalizedRanking"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model.set_params(**changes)
+        assert model.get_params() == before
 
 
 @pytest.mark.parametrize("random_state", ["a", -1, 0.5])

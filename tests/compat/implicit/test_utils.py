@@ -10,6 +10,7 @@ from fastbpr.compat.implicit.utils import (
     augment_inner_product_matrix,
     check_csr,
     check_random_state,
+    nonzeros,
 )
 
 
@@ -20,9 +21,10 @@ def test_csr_is_returned_as_it_is(kind):
 
 
 def test_another_format_is_converted_with_a_warning():
-    with pytest.warns(ParameterWarning, match="from COO to CSR"):
+    with pytest.warns(ParameterWarning, match="from COO to CSR") as caught:
         converted = check_csr(scipy.sparse.coo_array(np.eye(3)))
     assert converted.format == "csr"
+    assert caught[0].filename == __file__
     with pytest.raises(TypeError, match="user_items must be a SciPy sparse matrix"):
         check_csr(np.eye(3))
 
@@ -43,3 +45,11 @@ def test_augmented_vectors_are_equally_long_and_ordered_by_the_inner_product():
     length, augmented = augment_inner_product_matrix(factors)
     assert_allclose(np.linalg.norm(augmented, axis=1), length)
     assert_allclose(augmented @ [*query, 0], factors @ query)
+
+
+def test_entries_of_a_row_are_columns_and_values():
+    matrix = scipy.sparse.csr_matrix([[1.0, 0.0, 2.0], [0.0, 0.0, 0.0]])
+    assert list(nonzeros(matrix, 0)) == [(0, 1.0), (2, 2.0)]
+    assert not list(nonzeros(matrix, 1))
+    with pytest.raises(IndexError):
+        nonzeros(matrix, 2)

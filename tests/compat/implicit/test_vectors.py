@@ -168,9 +168,32 @@ def test_kept_lengths_go_with_the_vectors(model):
     assert model.similar_items(0, N=2)[1][0] == pytest.approx(1)
 
 
+def test_what_is_kept_is_not_looked_up_twice(model):
+    """Another thread may forget it, or keep something else, between two looks."""
+    for array in (model.user_factors, model.item_factors):
+        array.flags.writeable = False
+    expected = model.similar_items(0)
+    looks = iter([vars(model).pop("_kept")])
+    model.__class__ = type("LookingOnce", (type(model),), {"_kept": property(lambda _: next(looks))})
+    for one, other in zip(model.similar_items(0), expected, strict=True):
+        assert_array_equal(one, other)
+
+
+def test_vectors_that_may_be_written_to_again_are_looked_at_again(model):
+    for array in (model.user_factors, model.item_factors):
+        array.flags.writeable = False
+    model.similar_items(0)
+    model.item_factors.flags.writeable = True
+    model.item_factors[7] = 1000 * model.item_factors[0]
+    assert model.similar_items(0, N=2)[0].tolist() == [0, 7]
+    assert model.similar_items(0, N=2)[1][1] == pytest.approx(1)
+
+
 def test_recalculation_is_not_implemented_as_in_implicit(model, liked):
     with pytest.raises(NotImplementedError, match="fold_in"):
         model.recommend(0, liked[[0]], recalculate_user=True)
+    with pytest.raises(ValueError, match="CSR format"):
+        model.recommend(0, None, recalculate_user=True)
     with pytest.raises(NotImplementedError, match="fold_in"):
         model.recalculate_user(0, liked[[0]])
     with pytest.raises(NotImplementedError, match="recalculate_item"):
@@ -178,6 +201,11 @@ def test_recalculation_is_not_implemented_as_in_implicit(model, liked):
     with pytest.raises(NotImplementedError, match="recalculate_item"):
         model.recalculate_item(0, None)
     assert_array_equal(model.similar_items(0, item_users="anything")[0], model.similar_items(0)[0])
+
+
+def test_there_is_no_gpu_to_go_to(model):
+    with pytest.raises(ValueError, match="fastbpr trains on CPUs"):
+        model.to_gpu()
 
 
 def test_recommend_all_is_deprecated_and_counts_users_from_its_offset(model, liked):
@@ -199,8 +227,11 @@ def test_rows_of_any_values_and_order_are_understood_and_not_changed(model):
         (np.array([1.0, -2.0, 0.0, 1.0]), np.array([9, 3, 20, 9]), np.array([0, 4])), shape=(1, N_ITEMS)
     )
     ids, _ = model.recommend(0, row, N=N_ITEMS)
-    assert sorted(set(range(N_ITEMS)) - set(ids)) == [3, 9]
+    assert sorted(set(range(N_ITEMS)) - set(ids)) == [3, 9, 20]
     assert row.indices.tolist() == [9, 3, 20, 9]
+    in_order = scipy.sparse.csr_matrix(([1.0, 0.0], [3, 20], [0, 2]), shape=(1, N_ITEMS))
+    ids, _ = model.recommend(0, in_order, N=N_ITEMS)
+    assert sorted(set(range(N_ITEMS)) - set(ids)) == [3, 20]
 
 
 @pytest.mark.parametrize(
