@@ -40,12 +40,7 @@ def built(
     With one thread the same rows give the same graph.
     """
     graph = library().Index(
-        ndim=items.table.shape[1] + has_bias(items),
-        metric="ip" if has_bias(items) else "cos",
-        dtype="f16",
-        connectivity=connections,
-        expansion_add=build_effort,
-        expansion_search=effort,
+        **kind_of(items), connectivity=connections, expansion_add=build_effort, expansion_search=effort
     )
     as_rows = Rows.of(items)
     for part in slices(len(items.table), BLOCK):
@@ -53,6 +48,22 @@ def built(
         if progress is not None:
             progress.update(part.stop - part.start)
     return graph
+
+
+def kind_of(items: _retrieval.Items) -> dict[str, Any]:
+    """Return what a graph of the rows is made for."""
+    return {
+        "ndim": items.table.shape[1] + has_bias(items),
+        "metric": "ip" if has_bias(items) else "cos",
+        "dtype": "f16",
+    }
+
+
+def is_of(graph: Any, items: _retrieval.Items) -> bool:
+    """Whether a graph may be one of these rows: made for the like of them, and with the ids of all of them."""
+    like, n_rows = library().Index(**kind_of(items)), len(items.table)
+    kinds = [(one.ndim, one.metric_kind, one.dtype, one.multi) for one in (graph, like)]
+    return kinds[0] == kinds[1] and len(graph) == n_rows and np.array_equal(np.sort(graph.keys), np.arange(n_rows))
 
 
 def has_bias(items: _retrieval.Items) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 import scipy.sparse
 
-from fastbpr import _labels, _validation
+from fastbpr import _indexes, _labels, _validation
 from fastbpr._factor_model import FactorModel
 
 Kind = TypeVar("Kind", bound=FactorModel)
@@ -32,8 +32,6 @@ def with_rows(
     are left out. `own` are the biases and vectors that rows have beside those of features, None for zeros; `users_of`,
     of shape (n_new_items, n_users), says who has which new item.
     """
-    if what == "item":
-        model = model.without_index()  # which does not have them
     factors = [model.user_factors, model.item_factors, model.item_biases]
     user_biases = model.user_biases
     side = ("user", "item").index(what)
@@ -112,4 +110,5 @@ def copied(model: Kind, factors: tuple, liked: tuple | None, labels: dict[str, A
     fitted["user_biases"] = user_biases
     components = {name: array.view() for name, array in components.items()}
     other._set_fitted(tuple(factors), liked, *labels.values(), components=components, **fitted)
+    other._index = _indexes.of_same_arrays(other, model._index)
     return other

@@ -75,9 +75,10 @@ class Indexed:
         lists of all items at once, an index is seldom worth it. It misses a few of the best: `index_recall` tells how
         many. Scores are exact, and so is the order of what was found. `save_index` keeps the index in a file.
 
-        A query is answered exactly where the index cannot serve it: with `items` or another `similarity` than the
-        model's, and where so much is left out, or such long lists are wanted, that a twentieth of the catalogue would
-        have to be looked at. `score`, `predict` and evaluations of recommendations are exact as ever.
+        A query is answered exactly where the index cannot serve it: with another `similarity` than the model's, and
+        where so much is left out, by `items` or as liked, or such long lists are wanted, that more than a twentieth of
+        the catalogue would have to be looked at. `score`, `predict` and evaluations of recommendations are exact as
+        ever.
 
         Parameters
         ----------
@@ -195,6 +196,10 @@ class Indexed:
     def with_saved_index(self: Kind, path: str | os.PathLike, *, effort: int | None = None) -> Kind:
         """Return a model with the same vectors and the index of a file, as `with_index` returns one.
 
+        Checksums and the kind, number and ids of vectors are checked, so a damaged file, or that of another model, is
+        refused. What a file that was made to deceive says about connections is not: use files of your own only. That of
+        the model itself may come from anywhere.
+
         Parameters
         ----------
         path : str or path
@@ -248,6 +253,7 @@ class Indexed:
             _validation.check_index_of_model(path, name, fingerprint == stored["fingerprint"])
             with _validation.whole_model(path, _storage.DAMAGED, (RuntimeError, ValueError), kind="index"):
                 graph = _graphs.from_bytes(arrays[name], settings["effort"])
+            _validation.check_graph_of_file(path, name, _graphs.is_of(graph, indexed(other, name)[0]))
             graphs[name] = Graph(graph, similarity, sources(other, name, similarity))
         other._index = Index(graphs, settings, is_in_file=True)
         return other
@@ -385,6 +391,17 @@ def check_current(model: Any, graph: Graph) -> None:
     """Refuse a graph of other arrays than the model has."""
     for attribute, source in graph.sources.items():
         _validation.check_index_is_current(attribute, is_same(getattr(model, attribute), source))
+
+
+def of_same_arrays(model: Any, index: Index | None) -> Index | None:
+    """Return an index with those of its graphs that were built from arrays that the model has, None for none."""
+    graphs = {} if index is None else index.graphs
+    graphs = {
+        name: graph
+        for name, graph in graphs.items()
+        if all(is_same(getattr(model, attribute), source) for attribute, source in graph.sources.items())
+    }
+    return index._replace(graphs=graphs) if graphs else None
 
 
 def is_same(array: Any, source: np.ndarray | None) -> bool:

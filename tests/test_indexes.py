@@ -186,7 +186,7 @@ def test_products_are_found_whatever_the_biases_and_sizes(mean, spread, size):
     rows, biases = size * rng.standard_normal((2000, 9)), size * rng.normal(mean, spread, 2000)
     items = items_of(rows.astype(np.float32), offset=biases.astype(np.float32))
     queries = rng.standard_normal((40, 9)).astype(np.float32)
-    graph = _graphs.built(items, connections=16, build_effort=200, effort=300, num_threads=2)
+    graph = _graphs.built(items, connections=16, build_effort=200, effort=300, num_threads=1)
     ids, scores = _approximate.top_k(graph, queries, items, 10, None, 1)
     products = queries @ items.table.T + items.offset
     assert share_of_same(ids, np.argsort(-products, axis=1)[:, :10]) > 0.97
@@ -244,6 +244,26 @@ def test_new_users_are_served_by_the_same_index(served, user_items, looked_up):
     ids, _ = newcomers.recommend(np.arange(20), N=10)
     assert looked_up
     assert share_of_same(ids, newcomers.without_index().recommend(np.arange(20), N=10)[0]) > 0.95
+
+
+def test_of_an_index_remains_what_other_rows_leave_as_it_was(exact, served, user_items, looked_up):
+    users = served.fold_in(user_items[:20])
+    assert_array_equal(users.similar_users(0, N=3)[0], exact.fold_in(user_items[:20]).similar_users(0, N=3)[0])
+    assert looked_up == []
+    assert set(users.index_recall(n_queries=20)) == {"similar_items", "recommend"}
+    items = served.fold_in_items(scipy.sparse.csr_array(user_items[:, :3].T))
+    assert set(items.index_recall(n_queries=20)) == {"similar_users"}
+    items.similar_items(N_ITEMS, N=3)
+    items.recommend(0, N=3)
+
+
+def test_an_index_goes_with_new_users_where_items_are_compared_by_them(user_items):
+    model = fit(user_items, iterations=3, similarity="user-space")
+    served = model.with_index(recommend=False, show_progress=False)
+    users = served.fold_in(user_items[:20])
+    assert_array_equal(users.similar_items(0)[0], model.fold_in(user_items[:20]).similar_items(0)[0])
+    with pytest.raises(ValueError, match="must have an index"):
+        users.index_recall()
 
 
 def test_items_that_an_index_does_not_have_are_compared_exactly(user_items, looked_up):
@@ -382,6 +402,26 @@ def test_other_and_damaged_files_are_refused(exact, served, tmp_path):
     content[len(content) // 2] ^= 1
     (tmp_path / "index").write_bytes(content)
     with pytest.raises(ModelFileError, match="damaged"):
+        exact.with_saved_index(tmp_path / "index")
+
+
+@pytest.mark.parametrize(
+    ("name", "n_rows", "renamed"),
+    [("similar_items", 50, None), ("similar_items", N_ITEMS, 10**9), ("recommend", N_ITEMS, None)],
+    ids=["few", "other ids", "cosines for products"],
+)
+def test_a_file_with_the_graph_of_other_rows_is_refused(exact, served, tmp_path, name, n_rows, renamed):
+    """Its checksums and fingerprint are right, as whoever makes such a file can compute them."""
+    rows = exact.item_factors[:n_rows]
+    items = items_of(rows, scale=1 / np.linalg.norm(rows, axis=1))
+    graph = _graphs.built(items, connections=8, build_effort=20, effort=20, num_threads=1)
+    if renamed is not None:
+        graph.rename(7, renamed)
+    graphs = served._index.graphs
+    made = copy.copy(served)
+    made._index = served._index._replace(graphs=graphs | {name: graphs[name]._replace(graph=graph)})
+    made.save_index(tmp_path / "index")
+    with pytest.raises(ModelFileError, match=f"the graph for {name} in .* is not one of the model's vectors"):
         exact.with_saved_index(tmp_path / "index")
 
 

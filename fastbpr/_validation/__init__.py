@@ -191,6 +191,7 @@ from fastbpr._validation.implicit_files import (
 )
 from fastbpr._validation.index import (
     check_export_format,
+    check_graph_of_file,
     check_has_index,
     check_index_is_current,
     check_index_of_model,
@@ -375,6 +376,7 @@ __all__ = [
     "check_frame",
     "check_given_features",
     "check_given_negatives",
+    "check_graph_of_file",
     "check_groups",
     "check_has_features",
     "check_has_index",

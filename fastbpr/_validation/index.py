@@ -48,6 +48,15 @@ def check_index_of_model(path: Any, name: str, is_current: bool) -> None:
         )
 
 
+def check_graph_of_file(path: Any, name: str, is_whole: bool) -> None:
+    """Refuse the file of an index with other vectors than it says, by their number, ids or kind."""
+    if not is_whole:
+        raise ModelFileError(
+            f"path must be {A['index']} as fastbpr writes it, but the graph for {name} in {str(path)!r} is not one of "
+            "the model's vectors. Build it anew: with_index() and save_index()."
+        )
+
+
 def check_index_parts(path: Any, header: Mapping[str, Any], arrays: Mapping[str, Any], known: Iterable[str]) -> None:
     """Refuse the file of an index whose header and graphs do not fit each other."""
     graphs, settings = header.get("graphs"), header.get("settings")
@@ -55,6 +64,7 @@ def check_index_parts(path: Any, header: Mapping[str, Any], arrays: Mapping[str,
         isinstance(graphs, dict)
         and isinstance(settings, dict)
         and type(settings.get("effort")) is int
+        and settings["effort"] > 0
         and 0 < len(graphs) == len(arrays)
         and all(
             name in arrays
