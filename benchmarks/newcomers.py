@@ -2,10 +2,9 @@
 
     FASTBPR_DATA=folder python benchmarks/newcomers.py times     # per user, for one at a time and many at once
     FASTBPR_DATA=folder python benchmarks/newcomers.py users     # 3,000 users whom training has not seen
-    FASTBPR_DATA=folder python benchmarks/newcomers.py halves    # 10,000 users, half of their items given
     FASTBPR_DATA=folder python benchmarks/newcomers.py items     # 50 items
 
-The folder must hold gowalla.npz.
+The folder must hold gowalla.npz. Half of the items of 10,000 users: `serving.py newcomers`.
 """
 
 import os
@@ -26,7 +25,7 @@ from fastbpr import BPR
 from fastbpr.evaluation import evaluate
 
 K = 20
-N_USERS, N_HALVED, N_ITEMS, FEWEST = 3000, 10_000, 50, 20  # held out; items with so many users at least
+N_USERS, N_ITEMS, FEWEST = 3000, 50, 20  # held out; items with so many users at least
 MODELS = {
     "uniform negatives": lambda: BPR(factors=64, random_state=0),
     "preset balanced": lambda: BPR.preset("balanced", random_state=0),
@@ -87,48 +86,6 @@ def users(train, test):
     return ["model", "users", f"NDCG@{K}", f"Recall@{K}"], rows
 
 
-def halves(train, test):
-    """Users per second on 1 and 2 threads, and recall of the other halves, beside a model trained with the first."""
-    rng = np.random.default_rng(1)
-    held_out = np.sort(rng.choice(train.shape[0], N_HALVED, replace=False))
-    is_held_out = np.isin(np.repeat(np.arange(train.shape[0]), np.diff(train.indptr)), held_out)
-    is_hidden = np.zeros(train.nnz, dtype=bool)
-    for start, end in zip(train.indptr[held_out], train.indptr[held_out + 1], strict=True):
-        is_hidden[start + rng.permutation(end - start)[: (end - start) // 2]] = True
-    others, both, given, hidden = (
-        part_of(train, chosen) for chosen in (~is_held_out, ~is_hidden, is_held_out & ~is_hidden, is_hidden)
-    )
-    given, hidden = given[held_out], hidden[held_out]
-    rows = []
-    for name, make in MODELS.items():
-        model, trained = (make().fit(part, show_progress=False) for part in (others, both))
-        model.fold_in_users(given[:1])  # what is kept for all
-        speeds = []
-        for num_threads in (1, 2):
-            model.num_threads, seconds = num_threads, []
-            for _repetition in range(7):
-                start = time.perf_counter()
-                vectors = model.fold_in_users(given)
-                seconds.append(time.perf_counter() - start)
-            assert vectors.shape == (N_HALVED, model.item_factors.shape[1])
-            speeds.append(f"{N_HALVED / median(seconds):,.0f}")
-        folded = model.fold_in(given)
-        reference = trained.fold_in(given)
-        reference.user_factors = trained.user_factors[held_out]
-        recall, possible = (
-            evaluate(one, given, hidden, K=K, metrics=("recall",))[f"recall@{K}"] for one in (folded, reference)
-        )
-        rows.append([name, *speeds, f"{recall:.4f}", f"{possible:.4f}", f"{recall / possible:.3f}"])
-    header = ["model", "users/s, 1 thread", "2 threads", f"Recall@{K}", "trained with them", "share"]
-    return header, rows
-
-
-def part_of(matrix, chosen):
-    """Some of a matrix's entries."""
-    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    return scipy.sparse.csr_array((matrix.data[chosen], (rows[chosen], matrix.indices[chosen])), shape=matrix.shape)
-
-
 def items(train, test):
     """Ranks in the lists of those who took the items later, and neighbours shared with a model that was trained."""
     rng = np.random.default_rng(1)
@@ -172,7 +129,7 @@ def ranks_of(model, train, test, new):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["times", "users", "halves", "items"])
+    parser.add_argument("what", choices=["times", "users", "items"])
     chosen = parser.parse_args().what
-    header, rows = {"times": times, "users": users, "halves": halves, "items": items}[chosen](*gowalla())
+    header, rows = {"times": times, "users": users, "items": items}[chosen](*gowalla())
     print(f"{machine()}\n\n{markdown(header, rows)}")

@@ -352,7 +352,7 @@ def asked_for(seconds, model, questions, expected):
 # ---- an index -------------------------------------------------------------------------------------------------------
 
 K, RECALL, TIMES_THE_RATE = 10, 0.95, 20
-EFFORTS = (25, 50, 100, 200, 400)
+EFFORTS = (10, 25, 50, 100, 200, 300, 400)
 
 
 def index(options):
