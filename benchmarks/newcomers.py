@@ -30,6 +30,11 @@ MODELS = {
     "uniform negatives": lambda: BPR(factors=64, random_state=0),
     "preset balanced": lambda: BPR.preset("balanced", random_state=0),
 }
+OTHERS = {
+    "16 dynamic candidates": lambda: BPR(factors=64, negatives="dynamic", n_candidates=16, random_state=0),
+    "preset best": lambda: BPR.preset("best", random_state=0),
+    "warp": lambda: BPR(factors=64, loss="warp", random_state=0),
+}
 
 
 def gowalla():
