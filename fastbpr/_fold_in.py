@@ -63,13 +63,14 @@ def columns_of(
 
 
 def draws_of(recipe: Recipe) -> float:
-    """Return of how many uniform negatives a step of training takes all, or the best, about."""
+    """Return of how many uniform negatives a step of training takes all, or the best, about.
+
+    Those of ``adaptive`` are the best by one factor only: with one draw, lists are better than with more.
+    """
     if recipe.loss == "softmax":
         return recipe.n_negatives * recipe.n_candidates
     if recipe.loss in WARP_LOSSES:  # they draw until one is good enough, and then weigh the step by how soon that was
         return math.e * recipe.n_negatives
-    if recipe.negatives == "adaptive":
-        return 1 / recipe.adaptive_rank
     return recipe.n_candidates
 
 

@@ -25,11 +25,11 @@ class Newcomers(FactorModel):
         The items' vectors and biases stay as they are. Each user's vector comes within a few percent of the least value
         of a bound of the loss that training lowers: with ``n`` negatives in a step, which all count (``softmax``) or of
         which the best does, the mean over the items i that the user has (of 4,000 at most) of
-        ``ln(1 + n * mean of exp(s_j - s_i))``, plus half the users' regularization (of 0.0001 at least) times the
-        squared length of the vector. Here s are scores, and j goes through a sample of 800 items that the user has not,
-        or of 1,600 for an ``n`` over 8; ``warp`` and ``k-os-warp`` count as 2.7 times `max_sampled` negatives, and
-        ``adaptive`` ones as 1 / `adaptive_rank`. The sample is the same for all users and in every call, so the same
-        items give the same vector, bit for bit, whoever else is folded in and on any number of threads.
+        ``ln(1 + n * mean(exp(s_j - s_i)))``, plus half the users' regularization (of 0.0001 at least) times the squared
+        length of the vector. Here s are scores, and j goes through a sample of 800 items that the user has not, or of
+        1,600 for an ``n`` over 8; ``warp`` and ``k-os-warp`` count as 2.7 times `max_sampled` negatives. The sample is
+        the same for all users and in every call, so the same items give the same vector, bit for bit, whoever else is
+        folded in and on any number of threads.
 
         Parameters
         ----------

@@ -449,3 +449,35 @@ def test_users_folded_in_again_keep_their_lists_with_hard_negatives(communities,
     assert (folded.recommend(np.arange(200), N=5)[0] // 25 == own).mean() > 0.95
     assert folded.settings == model.settings
     assert folded.settings is not model.settings
+
+
+@pytest.mark.parametrize(
+    ("options", "draws"),
+    [
+        ({}, 1),
+        ({"negatives": "popularity"}, 1),
+        ({"negatives": "adaptive"}, 1),
+        ({"negatives": "dynamic", "n_candidates": 64}, 64),
+        ({"loss": "softmax", "n_negatives": 8}, 8),
+        ({"loss": "softmax", "n_negatives": 8, "negatives": "dynamic", "n_candidates": 32}, 256),
+        ({"loss": "warp", "max_sampled": 10}, 27.18),
+    ],
+)
+def test_newcomers_meet_as_many_negatives_as_training_draws(communities, options, draws, monkeypatch):
+    model = fit(communities, iterations=1, **options)
+    asked = []
+
+    def fold_in_users(*arguments):
+        asked.append(arguments[6])
+        return found(*arguments)
+
+    found = _fold_in.fold_in_users
+    monkeypatch.setattr(_fold_in, "fold_in_users", fold_in_users)
+    model.fold_in_users(communities[:2])
+    assert asked == [pytest.approx(draws, rel=1e-3)]
+
+
+def test_more_items_are_compared_with_where_draws_are_many():
+    items = random_items(2000, 4)
+    n_sampled = [len(_fold_in.Compared.for_draws(*items, draws).sampled) for draws in (1, 8, 9)]
+    assert n_sampled == [800, 800, 1600]

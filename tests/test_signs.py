@@ -141,8 +141,12 @@ def test_fold_in_refuses_a_model_that_compares_no_items(signed, opinions):
 
 def test_newcomers_can_be_folded_into_a_model_of_k_os_warp(communities):
     model = fit(communities, loss="k-os-warp", learning_rate=0.1)
-    folded = model.fold_in(communities)
-    assert ((folded.recommend(np.arange(200), N=10)[0] // 25) == USER_GROUPS[:, None]).mean() > 0.9
+    folded, trained = (
+        (one.recommend(np.arange(200), N=10)[0] // 25 == USER_GROUPS[:, None]).mean()
+        for one in (model.fold_in(communities), model)
+    )
+    assert trained > 0.7  # a quarter by chance; what is left in the own group is the hardest of negatives
+    assert folded > trained - 0.02
 
 
 def test_biases_of_users_and_new_parameters_are_saved(opinions, tmp_path):
