@@ -100,7 +100,8 @@ class Indexed:
         -------
         BPR, or the model's own class
             Has the same arrays, read-only; this model is not changed. Where other vectors or biases are assigned to it,
-            or it is fitted again, the index is refused from then on.
+            or it is fitted again, the index is refused from then on. Models that `fold_in` or `fold_in_items` return
+            have an index for the lists whose vectors stay as they were, and find the others exactly.
 
         Raises
         ------
@@ -395,13 +396,15 @@ def check_current(model: Any, graph: Graph) -> None:
 
 def of_same_arrays(model: Any, index: Index | None) -> Index | None:
     """Return an index with those of its graphs that were built from arrays that the model has, None for none."""
-    graphs = {} if index is None else index.graphs
+    if index is None:
+        return None
     graphs = {
         name: graph
-        for name, graph in graphs.items()
+        for name, graph in index.graphs.items()
         if all(is_same(getattr(model, attribute), source) for attribute, source in graph.sources.items())
     }
-    return index._replace(graphs=graphs) if graphs else None
+    is_whole = len(graphs) == len(index.graphs)
+    return index._replace(graphs=graphs, is_in_file=index.is_in_file and is_whole) if graphs else None
 
 
 def is_same(array: Any, source: np.ndarray | None) -> bool:

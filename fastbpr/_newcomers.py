@@ -22,8 +22,9 @@ class Newcomers(FactorModel):
     def fold_in(self, user_items: Any) -> Self:
         """Return a model of other users and the same items, from what these users have, without training.
 
-        The items' vectors and biases stay as they are. Each user's vector comes within a few percent of the least value
-        of a bound of the loss that training lowers: with ``n`` negatives in a step, which all count (``softmax``) or of
+        The items' vectors and biases stay as they are. Each user's vector comes near the least value (within a few
+        percent of it, but where vectors are long and it is about 0, as after ``warp`` with a high learning rate) of a
+        bound of the loss that training lowers: with ``n`` negatives in a step, which all count (``softmax``) or of
         which the best does, the mean over the items i that the user has (of 4,000 at most) of
         ``ln(1 + n * mean(exp(s_j - s_i)))``, plus half the users' regularization (of 0.0001 at least) times the squared
         length of the vector. Here s are scores, and j goes through a sample of 800 items that the user has not, or of
@@ -131,7 +132,8 @@ class Newcomers(FactorModel):
         Returns
         -------
         BPR
-            A new model; this one is not changed. Rows of the new items follow the others, in the order given, and
+            A new model; this one is not changed. It has no index for lists of items: build it anew, where there was
+            one. Rows of the new items follow the others, in the order given, and
             `recommend` leaves them out for the users who have them. An item without known users gets a vector of
             zeros, which is similar to nothing, and a bias below those of most items.
 

@@ -38,6 +38,7 @@ NPY_HEADER, NPY_HEADER_WITH_TEXT = (
     )
     for kinds in (NUMBERS, NUMBERS + b"|" + TEXT)
 )
+UTF_8 = 0x800  # a flag: names are in UTF-8
 LOCAL_HEADER = struct.Struct("<4s22xHH")  # signature, sizes of the name and of the extra field
 EXTRA_FIELD = struct.Struct("<HH")  # kind, size of what follows
 PADDING_KIND = 0xD935  # in the list of extra fields: for alignment
@@ -130,6 +131,17 @@ class Reader:
         self.require(len(self.members) == len(infos), "an array", "is there twice")
         self.require(sum(info.compress_size for info in infos) <= self.size, "what it has", "is larger than the file")
         self.mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if mapped else None
+        for name, info in self.members.items():
+            start, length, _ = self.place(name)
+            encoded = info.orig_filename.encode("utf-8" if info.flag_bits & UTF_8 else "cp437")
+            self.require(self.part(start, length, name) == encoded, name, "has another name in its place")
+
+    def place(self, name: str) -> tuple[int, int, int]:
+        """Return where an array's own name begins, its length, and that of what is between it and the array."""
+        offset = self.members[name].header_offset
+        signature, *lengths = LOCAL_HEADER.unpack(self.part(offset, LOCAL_HEADER.size, name))
+        self.require(signature == b"PK\x03\x04", name, "is not where the directory has it")
+        return offset + LOCAL_HEADER.size, *lengths
 
     def require(self, fits: bool, what: str, problem: str) -> None:
         """Refuse the file unless something fits."""
@@ -141,9 +153,7 @@ class Reader:
         info = self.members[name]
         stored = info.compress_type == zipfile.ZIP_STORED and info.compress_size == info.file_size
         self.require(stored and not info.flag_bits & 1, name, "is compressed or encrypted")
-        signature, *sizes = LOCAL_HEADER.unpack(self.part(info.header_offset, LOCAL_HEADER.size, name))
-        self.require(signature == b"PK\x03\x04", name, "is not where the directory has it")
-        start = info.header_offset + LOCAL_HEADER.size + sum(sizes)
+        start = sum(self.place(name))
         end = start + info.file_size
         self.require(end <= self.size, name, "is larger than the file")
         magic, size = struct.unpack("<8sH", self.part(start, 10, name))

@@ -381,6 +381,17 @@ def test_saving_the_model_tells_that_the_index_is_not_in_it(exact, tmp_path, cap
         assert caplog.text == ""
 
 
+def test_saving_tells_that_the_file_of_an_index_is_not_for_other_users(exact, user_items, tmp_path, caplog):
+    served = exact.with_index(recommend=False, similar_users=True, show_progress=False)
+    served.save_index(tmp_path / "index")
+    with caplog.at_level(logging.WARNING, logger="fastbpr"):
+        users = served.fold_in(user_items[:3])
+        users.save(tmp_path / "model.npz")
+        assert "save_index(path)" in caplog.text
+    users.save_index(tmp_path / "index")
+    BPR.load(tmp_path / "model.npz").with_saved_index(tmp_path / "index")
+
+
 def test_the_index_of_another_model_is_refused(exact, served, user_items, tmp_path):
     served.save_index(tmp_path / "index")
     with pytest.raises(ModelFileError, match=r"path must be an index of this model, but .* built from another one"):

@@ -181,6 +181,7 @@ from fastbpr._validation.implicit import (
     check_same_size,
     check_size_of_test,
     check_some_tested,
+    check_whole_vectors,
 )
 from fastbpr._validation.implicit_files import (
     check_no_user_biases,
@@ -559,6 +560,7 @@ __all__ = [
     "check_vectors_complete",
     "check_vectors_finite",
     "check_weights",
+    "check_whole_vectors",
     "check_with_contexts",
     "check_zones",
     "counted",

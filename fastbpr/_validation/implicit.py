@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from fastbpr._validation.matrices import check_structure, check_user_items
+from fastbpr._validation.matrices import check_structure, check_user_items, describe
+from fastbpr._validation.values import check_fitted
 
 FLOATS = ("float32", "float64")
 
@@ -134,3 +135,21 @@ def check_recommended(answer: Any, n_users: int) -> np.ndarray:
     if ids.ndim != 2 or len(ids) != n_users or ids.dtype.kind not in "iu":
         raise ValueError(f"{rule}, got an array of shape {ids.shape} and dtype {ids.dtype}.")
     return ids.astype(np.int64)
+
+
+def check_whole_vectors(model: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return a fitted model's user_factors and item_factors, even where assigned; refuse those that do not fit."""
+    check_fitted(model)
+    users, items = tables = model.user_factors, model.item_factors
+    for name, table in zip(("user_factors", "item_factors"), tables, strict=True):
+        if not isinstance(table, np.ndarray) or table.dtype.kind not in "fiu" or table.ndim != 2 or table.shape[1] < 2:
+            raise ValueError(
+                f"{name} must be an array of numbers with one row for each vector and the bias as its last column, got "
+                f"{describe(table)}, shape {np.shape(table)}. Assign such an array."
+            )
+    if users.shape[1] != items.shape[1]:
+        raise ValueError(
+            "user_factors and item_factors must have as many columns as each other, got shapes "
+            f"{users.shape} and {items.shape}. Assign arrays that fit."
+        )
+    return tables

@@ -223,7 +223,7 @@ class MatrixFactorizationBase(RecommenderBase):
 
         Many threads may be here at once: each works with what it has found or made, whatever others keep meanwhile.
         """
-        kept, sources = self._kept, (self.user_factors, self.item_factors)
+        kept, sources = self._kept, _validation.check_whole_vectors(self)
         frozen = not any(array.flags.writeable for array in sources)
         if frozen and kept is not None and all(map(operator.is_, sources, kept.sources)):
             return kept
@@ -240,12 +240,12 @@ class MatrixFactorizationBase(RecommenderBase):
     @property
     def user_norms(self) -> np.ndarray:
         """Lengths of the users' vectors, shape (n_users,); 1e-10 for one of zeros."""
-        return norms(self.user_factors)
+        return norms(_validation.check_whole_vectors(self)[0])
 
     @property
     def item_norms(self) -> np.ndarray:
         """Lengths of the items' vectors, shape (n_items,); 1e-10 for one of zeros."""
-        return norms(self.item_factors)
+        return norms(_validation.check_whole_vectors(self)[1])
 
     def recalculate_user(self, userid: Any, user_items: Any) -> np.ndarray:
         """Raise NotImplementedError, as implicit's BPR does; ``to_fastbpr().fold_in(user_items)`` does it."""

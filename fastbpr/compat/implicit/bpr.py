@@ -355,7 +355,7 @@ class BayesianPersonalizedRanking(ImplicitFiles, ModelParameters, MatrixFactoriz
         >>> model.to_fastbpr().fold_in(csr_array([[1, 0, 0, 0]])).recommend(0, N=1)[0]
         array([1], dtype=int32)
         """
-        shape = tuple(len(_validation.check_vectors(self, name)) for name in FACTORS)
+        shape = tuple(len(table) for table in _validation.check_whole_vectors(self))
         if user_items is None:
             user_items = scipy.sparse.csr_array(shape, dtype=np.float32)
         positives = _validation.check_user_items(

@@ -355,3 +355,13 @@ def test_a_save_that_fails_leaves_the_older_file(communities, tmp_path, monkeypa
         model.save(path)
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["model.npz"]
+
+
+@pytest.mark.parametrize("name", [b"n_epochs", b"random_state", b"factors"])
+def test_a_name_that_was_changed_in_the_directory_is_noticed(communities, name):
+    file = io.BytesIO()
+    fitted(communities).save(file)
+    content = bytearray(file.getvalue())
+    content[content.rfind(name)] ^= 1
+    with pytest.raises(ModelFileError):
+        BayesianPersonalizedRanking.load(io.BytesIO(content))

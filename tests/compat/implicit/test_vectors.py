@@ -5,6 +5,7 @@ import pytest
 import scipy.sparse
 from numpy.testing import assert_allclose, assert_array_equal
 
+from fastbpr import NotFittedError
 from fastbpr.compat.implicit.bpr import BayesianPersonalizedRanking
 
 N_USERS, N_ITEMS = 23, 41
@@ -260,3 +261,36 @@ def test_rows_of_any_values_and_order_are_understood_and_not_changed(model):
 def test_a_bad_argument_is_named(model, liked, ask, error, message):
     with pytest.raises(error, match=message):
         ask(model, liked)
+
+
+@pytest.mark.parametrize(
+    ("users", "items", "message"),
+    [
+        (np.ones((N_USERS, 7)), np.ones((N_ITEMS, 40_000)), "user_factors and item_factors must have as many columns"),
+        (np.ones((N_USERS, 40_000)), np.ones((N_ITEMS, 7)), "user_factors and item_factors must have as many columns"),
+        (np.ones(N_USERS), np.ones((N_ITEMS, 7)), "user_factors must be an array of numbers with one row for each"),
+        (
+            np.ones((N_USERS, 7)),
+            np.ones((N_ITEMS, 7)).tolist(),
+            "item_factors must be an array of numbers with one row",
+        ),
+        (np.ones((N_USERS, 7)), np.full((N_ITEMS, 7), "x"), "item_factors must be an array of numbers with one row"),
+    ],
+)
+def test_factors_that_do_not_fit_are_refused(model, users, items, message):
+    model.user_factors, model.item_factors = users, items
+    for call in (
+        lambda: model.recommend(0, None, filter_already_liked_items=False),
+        lambda: model.similar_items(0),
+        lambda: model.similar_users(0),
+        lambda: model.item_norms,
+        lambda: model.to_fastbpr(),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+def test_lengths_of_vectors_need_a_fit():
+    for name in ("user_norms", "item_norms"):
+        with pytest.raises(NotFittedError):
+            getattr(BayesianPersonalizedRanking(factors=8), name)
