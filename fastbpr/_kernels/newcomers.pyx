@@ -197,7 +197,6 @@ cdef void scale_gradient(User* user, const Sample* sample) noexcept nogil:
 cdef float length_of_step(User* user, const Sample* sample, float slope) noexcept nogil:
     """Newton's length of a step along the direction, in which the function has this slope; fill the moves of scores."""
     cdef Row others = <Row>user.other_moves
-    cdef Row chances = <Row>user.other_chances
     cdef Row squared = <Row>user.room
     cdef float mean = 0, curvature, squares, most, length, chance
     cdef Py_ssize_t i, j, n = user.n_places
