@@ -67,11 +67,9 @@ def draws_of(recipe: Recipe) -> float:
 
     Those of ``adaptive`` are the best by one factor only: with one draw, lists are better than with more.
     """
-    if recipe.loss == "softmax":
-        return recipe.n_negatives * recipe.n_candidates
     if recipe.loss in WARP_LOSSES:  # they draw until one is good enough, and then weigh the step by how soon that was
         return math.e * recipe.n_negatives
-    return recipe.n_candidates
+    return recipe.n_compared
 
 
 class Negatives(NamedTuple):

@@ -6,7 +6,7 @@ import copy
 import hashlib
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -390,8 +390,8 @@ def read_only(model: Kind) -> Kind:
 
 def check_current(model: Any, graph: Graph) -> None:
     """Refuse a graph of other arrays than the model has."""
-    for attribute, source in graph.sources.items():
-        _validation.check_index_is_current(attribute, is_same(getattr(model, attribute), source))
+    for attribute, is_kept in arrays_kept(model, graph):
+        _validation.check_index_is_current(attribute, is_kept)
 
 
 def of_same_arrays(model: Any, index: Index | None) -> Index | None:
@@ -401,10 +401,16 @@ def of_same_arrays(model: Any, index: Index | None) -> Index | None:
     graphs = {
         name: graph
         for name, graph in index.graphs.items()
-        if all(is_same(getattr(model, attribute), source) for attribute, source in graph.sources.items())
+        if all(is_kept for _attribute, is_kept in arrays_kept(model, graph))
     }
     is_whole = len(graphs) == len(index.graphs)
     return index._replace(graphs=graphs, is_in_file=index.is_in_file and is_whole) if graphs else None
+
+
+def arrays_kept(model: Any, graph: Graph) -> Iterator[tuple[str, bool]]:
+    """Return the names of the arrays that a graph was built from, and whether the model still has each."""
+    for attribute, source in graph.sources.items():
+        yield attribute, is_same(getattr(model, attribute), source)
 
 
 def is_same(array: Any, source: np.ndarray | None) -> bool:

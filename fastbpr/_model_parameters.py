@@ -49,7 +49,7 @@ class ModelParameters:
         return {name: getattr(self, name) for name in self._parameter_names()}
 
     def set_params(self, **parameters: Any) -> Any:
-        """Change parameters: the next fit has them, and `similarity` and `num_threads` the next call.
+        """Change parameters: the next fit has them, and `similarity`, `num_threads` and `dtype` the next call.
 
         Parameters
         ----------
@@ -58,7 +58,7 @@ class ModelParameters:
 
         Returns
         -------
-        BPR
+        BPR, or the model's own class
             This model.
 
         Raises
@@ -76,8 +76,8 @@ class ModelParameters:
         trial = copy.copy(self)
         vars(trial).update(parameters)
         trial._check_parameters()
-        for name, value in parameters.items():
-            setattr(self, name, value)
+        for name in parameters:
+            setattr(self, name, getattr(trial, name))
         return self
 
     def _shown_parameters(self, known: tuple[str, ...]) -> str:

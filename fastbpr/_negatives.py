@@ -52,6 +52,11 @@ class Recipe(NamedTuple):
         return self.n_negatives * self.n_candidates + (self.n_positives if self.chooses_positives else 0)
 
     @property
+    def n_compared(self) -> int:
+        """Draws that one comparison is about: all of a softmax, or those that the best is taken of."""
+        return self.n_draws if self.loss == "softmax" else self.n_candidates
+
+    @property
     def keeps_sums(self) -> bool:
         """Whether tables need room for what the optimiser remembers."""
         return self.optimizer != "sgd"

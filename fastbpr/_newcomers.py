@@ -133,9 +133,9 @@ class Newcomers(FactorModel):
         -------
         BPR
             A new model; this one is not changed. It has no index for lists of items: build it anew, where there was
-            one. Rows of the new items follow the others, in the order given, and
-            `recommend` leaves them out for the users who have them. An item without known users gets a vector of
-            zeros, which is similar to nothing, and a bias below those of most items.
+            one. Rows of the new items follow the others, in the order given, and `recommend` leaves them out for the
+            users who have them. An item without known users gets a vector of zeros, which is similar to nothing, and a
+            bias below those of most items.
 
         Raises
         ------
@@ -160,10 +160,9 @@ class Newcomers(FactorModel):
         factors = _validation.check_tables(self, finite=True)
         liked = _validation.check_likes_known(self._liked)
         users_of, item_labels, item_names = _fold_in_items.users_of(self, item_users, item_labels, item_names)
-        recipe = self._recipe()
-        n_draws = recipe.n_draws if recipe.loss == "softmax" else recipe.n_candidates
+        negatives, n_draws = self._compared_with()[1], self._recipe().n_compared
         known = _fold_in_items.Known.of(
-            factors, liked, self._compared_with()[1], self._strengths(), n_draws, self.settings["item_bias"]
+            factors, liked, negatives, self._strengths(), n_draws, self.settings["item_bias"]
         )
         rows = _fold_in_items.fold_in_items(users_of, known, effective_threads(self.num_threads))
         return _growth.with_rows(

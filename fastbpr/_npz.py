@@ -131,17 +131,16 @@ class Reader:
         self.require(len(self.members) == len(infos), "an array", "is there twice")
         self.require(sum(info.compress_size for info in infos) <= self.size, "what it has", "is larger than the file")
         self.mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if mapped else None
-        for name, info in self.members.items():
-            start, length, _ = self.place(name)
-            encoded = info.orig_filename.encode("utf-8" if info.flag_bits & UTF_8 else "cp437")
-            self.require(self.part(start, length, name) == encoded, name, "has another name in its place")
+        self.starts = {name: self.start_of(name, info) for name, info in self.members.items()}
 
-    def place(self, name: str) -> tuple[int, int, int]:
-        """Return where an array's own name begins, its length, and that of what is between it and the array."""
-        offset = self.members[name].header_offset
-        signature, *lengths = LOCAL_HEADER.unpack(self.part(offset, LOCAL_HEADER.size, name))
+    def start_of(self, name: str, info: zipfile.ZipInfo) -> int:
+        """Return where an array begins, behind a name of its own, which is the one that the directory has."""
+        begin = info.header_offset + LOCAL_HEADER.size
+        signature, length, more = LOCAL_HEADER.unpack(self.part(info.header_offset, LOCAL_HEADER.size, name))
         self.require(signature == b"PK\x03\x04", name, "is not where the directory has it")
-        return offset + LOCAL_HEADER.size, *lengths
+        encoded = info.orig_filename.encode("utf-8" if info.flag_bits & UTF_8 else "cp437")
+        self.require(self.part(begin, length, name) == encoded, name, "has another name in its place")
+        return begin + length + more
 
     def require(self, fits: bool, what: str, problem: str) -> None:
         """Refuse the file unless something fits."""
@@ -153,7 +152,7 @@ class Reader:
         info = self.members[name]
         stored = info.compress_type == zipfile.ZIP_STORED and info.compress_size == info.file_size
         self.require(stored and not info.flag_bits & 1, name, "is compressed or encrypted")
-        start = sum(self.place(name))
+        start = self.starts[name]
         end = start + info.file_size
         self.require(end <= self.size, name, "is larger than the file")
         magic, size = struct.unpack("<8sH", self.part(start, 10, name))

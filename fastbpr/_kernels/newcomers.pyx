@@ -108,18 +108,15 @@ cdef inline void add_rows(Row total, const float* factors, const Row rows, Py_ss
 
 
 cdef inline float sum_of(const float* numbers, Py_ssize_t n) noexcept nogil:
-    """Sum, in lanes."""
+    """The sum of n numbers, a multiple of LANES."""
     cdef float[LANES] lanes
-    cdef float total = 0
     cdef Py_ssize_t k, group
     for k in range(LANES):
         lanes[k] = 0
     for group in range(n // LANES):
         for k in range(LANES):
             lanes[k] += numbers[group * LANES + k]
-    for k in range(n - n % LANES, n):
-        total += numbers[k]
-    return total + sum_lanes(lanes)
+    return sum_lanes(lanes)
 
 
 cdef inline float highest_of(const float* numbers, Py_ssize_t n) noexcept nogil:

@@ -61,7 +61,7 @@ class ImplicitFiles:
         tables = {name: getattr(self, name) for name in FACTORS}
         _validation.check_storable_factors(tables, self.factors)
         parameters = {name: getattr(self, name) for name in (*ALWAYS, "num_threads", "random_state")}
-        parts = tables | parameters | {"dtype": np.dtype(self.dtype).name, "n_epochs": self._n_epochs}
+        parts = tables | parameters | {"dtype": self.dtype.name, "n_epochs": self._n_epochs}
         # A generator is no seed to be read again, and NumPy could only pickle it.
         parts = {name: part for name, part in parts.items() if part is not None and np.asarray(part).dtype.kind != "O"}
         if hasattr(fileobj_or_path, "write"):

@@ -93,10 +93,9 @@ class MatrixFactorizationBase(RecommenderBase):
         if recalculate_user:
             self.recalculate_user(userid, _validation.check_in_csr("user_items", user_items))
         _validation.check_not_both("items", items, "filter_items", filter_items)
-        _validation.check_fitted(self)
-        users, single = _validation.check_ids("userid", userid, len(self.user_factors), what="user")
-        N = _validation.check_integer("N", N, minimum=1)
         lists = self._lists()
+        users, single = _validation.check_ids("userid", userid, len(lists.user_factors), what="user")
+        N = _validation.check_integer("N", N, minimum=1)
         n_items = len(lists.item_factors)
         candidates = _validation.check_candidates("items", items, "filter_items", filter_items, n_items, what="item")
         liked = None

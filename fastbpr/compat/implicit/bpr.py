@@ -174,40 +174,12 @@ class BayesianPersonalizedRanking(ImplicitFiles, ModelParameters, MatrixFactoriz
         self._kept = None  # by `_lists`
         self._origin: Origin | None = None  # of vectors that another class has learned
         self._check_parameters()
-        self.dtype = np.dtype(dtype)
 
     def _check_parameters(self) -> None:
-        """Refuse parameters that are not as they must be."""
-        _validation.check_float_type("dtype", self.dtype)
+        """Refuse parameters that are not as they must be; a `dtype` by name becomes one."""
+        self.dtype = _validation.check_float_type("dtype", self.dtype)
         _validation.check_no_gpu("use_gpu", self.use_gpu)
         self._engine()
-
-    def set_params(self, **parameters: Any) -> BayesianPersonalizedRanking:
-        """Change parameters: the next fit has them, and `num_threads` and `dtype` the next call.
-
-        Parameters
-        ----------
-        **parameters
-            Any that the constructor takes. If one is refused, none is changed.
-
-        Returns
-        -------
-        BayesianPersonalizedRanking
-            This model.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If there is no such parameter, or a value is not as it must be.
-
-        Examples
-        --------
-        >>> BayesianPersonalizedRanking().set_params(factors=16, dtype="float64").dtype
-        dtype('float64')
-        """
-        super().set_params(**parameters)
-        self.dtype = np.dtype(self.dtype)
-        return self
 
     def _engine(self, random_state: np.random.Generator | None = None) -> BPR:
         """Return fastbpr's model with these parameters, which are checked; not fitted."""
